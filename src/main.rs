@@ -1,0 +1,3 @@
+//! The program `reweight`.
+
+fn main() {}

@@ -1,0 +1,170 @@
+//! What a command hands to its reports: schema 1 of `results.json`.
+//!
+//! A figure that was not computed, or does not apply, is `None` (null), never 0.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Version of the schema that these types write.
+pub const SCHEMA: u32 = 1;
+
+/// Everything that one command found out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Results {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The subcommand: "unlearn", …
+    pub command: String,
+    /// Version of the crate.
+    pub version: String,
+    /// Every setting that can change a figure (so neither threads, kernel, shard nor output).
+    pub config: BTreeMap<String, serde_json::Value>,
+    /// The data that were used.
+    pub data: DataRecord,
+    /// One entry per editor × world × seed.
+    pub runs: Vec<RunRecord>,
+    /// One entry per editor × world × metric.
+    pub summary: Vec<SummaryRecord>,
+}
+
+/// The data set and its parts.
+#[derive(Clone, Debug, Serialize)]
+pub struct DataRecord {
+    /// Name of the set.
+    pub name: String,
+    /// Samples that trained the target.
+    pub train: usize,
+    /// Samples that editors may look at.
+    pub reward: usize,
+    /// Samples that final figures are taken on.
+    pub test: usize,
+    /// sha256 of the decompressed images, then the labels.
+    pub digest: String,
+}
+
+/// The network that was edited.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetRecord {
+    /// Name of the network.
+    pub name: String,
+    /// Name of the edited layer.
+    pub layer: String,
+    /// Outputs of the edited layer.
+    pub rows: usize,
+    /// Inputs of the edited layer.
+    pub cols: usize,
+    /// Accuracy on the whole test split before the edit, in [0, 1].
+    pub test_accuracy: f32,
+    /// Digest of the network before the edit, 16 hexadecimal digits.
+    pub digest: String,
+}
+
+/// Accuracies on the test split and the terms of the reward on the reward split, all in [0, 1].
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Figures {
+    /// Accuracy on the retained classes, test split.
+    pub retain_test: f32,
+    /// Accuracy on the forgotten classes, test split.
+    pub forget_test: f32,
+    /// Utility, reward split.
+    pub utility: f32,
+    /// Edit term, reward split.
+    pub edit: f32,
+    /// λ·utility + (1 − λ)·edit, reward split.
+    pub reward: f32,
+}
+
+/// The same for the noise-free policy, or the mean of a search distribution.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PolicyFigures {
+    /// Accuracy on the retained classes, test split.
+    pub retain_test: f32,
+    /// Accuracy on the forgotten classes, test split.
+    pub forget_test: f32,
+    /// Reward on the reward split.
+    pub reward: f32,
+}
+
+/// One point of a learning curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CurvePoint {
+    /// Evaluations so far.
+    pub evaluations: u64,
+    /// Best reward so far.
+    pub best: f32,
+    /// Mean reward since the last point.
+    pub mean: f32,
+}
+
+/// One editor on one target with one seed.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunRecord {
+    /// The network that was edited.
+    pub target: TargetRecord,
+    /// Name of the editor.
+    pub editor: String,
+    /// "reward", "gradient", "closed" or "reference".
+    pub kind: String,
+    /// "mask" or "shift"; null for editors that use neither world.
+    pub world: Option<String>,
+    /// Seed of target and editor.
+    pub seed: u64,
+    /// Forgotten classes.
+    pub forget: Vec<u32>,
+    /// Evaluations that were allowed.
+    pub budget: u64,
+    /// Evaluations that were used.
+    pub evaluations: u64,
+    /// Evaluations until the reward first reached its target, if it did.
+    pub evaluations_to_target: Option<u64>,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Bytes of working memory that the editor was given.
+    pub peak_bytes: Option<u64>,
+    /// Before the edit.
+    pub before: Figures,
+    /// The best edit by reward.
+    pub after: Figures,
+    /// The noise-free policy or distribution mean, where there is one.
+    pub policy: Option<PolicyFigures>,
+    /// Tug-of-war score against retraining without the forget set (train, train, test).
+    pub tow: Option<f64>,
+    /// Jensen–Shannon divergence to the retrained network on the forget test samples, in nats.
+    pub js_to_retrained: Option<f64>,
+    /// Accuracy on the forgotten classes of a linear probe of the edited network's features.
+    pub probe_recovery: Option<f64>,
+    /// Optimiser steps until half the original forget accuracy is back, at most 300.
+    pub relearn_steps: Option<u64>,
+    /// Accuracy of a membership-inference attack on the forget samples.
+    pub mia: Option<f64>,
+    /// ‖ΔW‖_F / ‖W‖_F of the edited layer.
+    pub edit_norm: Option<f64>,
+    /// Digest of the run, 16 hexadecimal digits.
+    pub digest: String,
+    /// The learning curve (at most about 100 points); empty for editors without evaluations.
+    pub curve: Vec<CurvePoint>,
+    /// One sentence for the reader, where something needs saying.
+    pub note: Option<String>,
+}
+
+/// Statistics of one metric over seeds.
+#[derive(Clone, Debug, Serialize)]
+pub struct SummaryRecord {
+    /// Name of the editor.
+    pub editor: String,
+    /// "mask", "shift" or null.
+    pub world: Option<String>,
+    /// Name of the metric: a field of [`Figures`] ("forget_test"), of [`PolicyFigures`] after
+    /// "policy_", of [`RunRecord`], or "retain_drop" (before − after).
+    pub metric: String,
+    /// Number of runs with this figure.
+    pub n: usize,
+    /// Mean.
+    pub mean: f64,
+    /// Sample standard deviation; null for a single run.
+    pub std: Option<f64>,
+    /// Mean of the middle half.
+    pub iqm: f64,
+    /// 95 % bootstrap interval of the mean; null for a single run.
+    pub ci95: Option<[f64; 2]>,
+}
