@@ -3,7 +3,8 @@
 /// Samples that lie side by side in a panel.
 ///
 /// A constant of the target that changes no bit: every sample's arithmetic is its own.
-pub const LANES: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) { 32 } else { 4 };
+pub const LANES: usize =
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) { 32 } else { 4 };
 
 /// How the samples of a batch lie in memory: panels of `width` samples, `[panel][feature][lane]`.
 ///
@@ -45,6 +46,13 @@ impl Batch {
     /// Number of panels, the last one possibly part empty.
     pub const fn panels(self) -> usize {
         self.samples.div_ceil(self.width)
+    }
+
+    /// The samples of panel `index` as a batch of their own.
+    pub const fn panel(self, index: usize) -> Self {
+        let before = index * self.width;
+        let left = self.samples.saturating_sub(before);
+        Self { samples: if left < self.width { left } else { self.width }, width: self.width }
     }
 
     /// Length of a buffer of `features` features for this batch.

@@ -2,5 +2,24 @@
 //!
 //! What belongs here: what happens between the command line and an editor. What does not: how an
 //! editor works (`editor`), how a record is shown (`report`).
+//!
+//! A *unit* of work is one editor on one target in one world with one seed. Units share no state, so
+//! the number of threads changes no figure.
 
+mod error;
+mod measure;
+mod observer;
+mod pool;
+mod prepare;
 pub mod record;
+mod target;
+mod unit;
+mod unlearn;
+
+pub use error::RunError;
+pub use observer::{Observer, Silent};
+pub use prepare::{Part, Prepared};
+pub use target::{Target, TargetConfig, train_target};
+pub use unlearn::{
+    Artifact, DEFAULT_EDITORS, Preset, TARGET_VALUE, UnlearnConfig, Unlearned, unlearn,
+};

@@ -1,0 +1,9 @@
+//! What an honest report compares with.
+
+mod logit_mask;
+mod none;
+mod retrain;
+
+pub(super) use logit_mask::LogitMask;
+pub(super) use none::Untouched;
+pub(super) use retrain::Retrain;

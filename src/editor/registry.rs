@@ -1,0 +1,129 @@
+//! The table of editors.
+
+use super::reference::{LogitMask, Retrain, Untouched};
+use super::reward::{FlatPpo, OnePlusOne, Random, SepCma};
+use super::Editor;
+
+/// What a method may look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EditorKind {
+    /// The reward alone.
+    Reward,
+    /// Gradients of the target.
+    Gradient,
+    /// Activations of forward passes, in closed form.
+    Closed,
+    /// A reference to compare with.
+    Reference,
+}
+
+impl EditorKind {
+    /// "reward", "gradient", "closed" or "reference".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reward => "reward",
+            Self::Gradient => "gradient",
+            Self::Closed => "closed",
+            Self::Reference => "reference",
+        }
+    }
+}
+
+/// One row of the table.
+pub struct EditorInfo {
+    /// The name by which the program, results and documentation know it.
+    pub name: &'static str,
+    /// What it may look at.
+    pub kind: EditorKind,
+    /// Whether it needs gradients of the target.
+    pub gradients: bool,
+    /// Whether it needs the samples that trained the target.
+    pub training_data: bool,
+    /// One line for the reader of a report.
+    pub summary: &'static str,
+    /// Where it comes from.
+    pub source: &'static str,
+    /// The method.
+    pub editor: &'static dyn Editor,
+}
+
+impl core::fmt::Debug for EditorInfo {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("EditorInfo")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Every editor.
+pub const EDITORS: &[EditorInfo] = &[
+    EditorInfo {
+        name: "ppo",
+        kind: EditorKind::Reward,
+        gradients: false,
+        training_data: false,
+        summary: "proximal policy optimisation with a network over all weights (the paper's agent)",
+        source: "Schulman et al. 2017, arXiv 1707.06347; arXiv 2606.13461",
+        editor: &FlatPpo,
+    },
+    EditorInfo {
+        name: "sep-cma-es",
+        kind: EditorKind::Reward,
+        gradients: false,
+        training_data: false,
+        summary: "covariance matrix adaptation with a diagonal matrix",
+        source: "Ros and Hansen 2008; Hansen 2016, arXiv 1604.00772",
+        editor: &SepCma,
+    },
+    EditorInfo {
+        name: "es",
+        kind: EditorKind::Reward,
+        gradients: false,
+        training_data: false,
+        summary: "(1+1) evolution strategy with the one-fifth success rule",
+        source: "Rechenberg 1973; Kern et al. 2004",
+        editor: &OnePlusOne,
+    },
+    EditorInfo {
+        name: "random",
+        kind: EditorKind::Reward,
+        gradients: false,
+        training_data: false,
+        summary: "uniform random search, the best kept",
+        source: "Bergstra and Bengio 2012",
+        editor: &Random,
+    },
+    EditorInfo {
+        name: "logit-mask",
+        kind: EditorKind::Reference,
+        gradients: false,
+        training_data: false,
+        summary: "the forgotten class's output switched off",
+        source: "trivial baseline",
+        editor: &LogitMask,
+    },
+    EditorInfo {
+        name: "none",
+        kind: EditorKind::Reference,
+        gradients: false,
+        training_data: false,
+        summary: "the network as it was",
+        source: "trivial baseline",
+        editor: &Untouched,
+    },
+    EditorInfo {
+        name: "retrain",
+        kind: EditorKind::Reference,
+        gradients: true,
+        training_data: true,
+        summary: "trained again from scratch without the forget set",
+        source: "the definition of exact unlearning",
+        editor: &Retrain,
+    },
+];
+
+/// The editor of that name.
+pub fn find(name: &str) -> Option<&'static EditorInfo> {
+    EDITORS.iter().find(|editor| editor.name == name)
+}

@@ -1,0 +1,25 @@
+//! Architectures that the crate trains itself.
+
+use crate::nn::{Stack, StackError};
+
+/// Input of `digits-cnn`: channels, rows, columns.
+pub const DIGITS_INPUT: [usize; 3] = [1, 28, 28];
+
+/// `digits-cnn`: 28×28 → `conv1` 6×6 stride 3, 8 channels (8×8×8 = 512) → `fc1` → `fc2` → `fc3`, ReLU
+/// between.
+///
+/// `inputs` × `outputs` is the shape of `fc2`, the layer that is edited by default: 128 × 32 as in
+/// the paper. With `inputs` 512 there is no `fc1`: `fc2` reads the convolution itself.
+///
+/// # Errors
+/// [`StackError`] for a size that is 0 or overflows.
+pub fn digits_cnn(inputs: usize, outputs: usize, classes: usize) -> Result<Stack, StackError> {
+    let mut stack = Stack::new(DIGITS_INPUT);
+    stack.conv2d("conv1", 8, [6, 6], [3, 3], [0, 0])?.relu()?;
+    if inputs != 512 {
+        stack.dense("fc1", inputs)?.relu()?;
+    }
+    stack.dense("fc2", outputs)?.relu()?;
+    stack.dense("fc3", classes)?;
+    Ok(stack)
+}

@@ -1,0 +1,141 @@
+//! The networks that are edited, and how they are run.
+//!
+//! What belongs here: built-in architectures, training them, running a network over samples, and
+//! the prefix cache that makes an edited network cheap to run again. What does not: layers and
+//! their parameters (`nn`), what a good network is (`task`), how it is changed (`world`).
+//!
+//! A task looks at a network through [`Forward`] alone: logits of samples, panel by panel. A network
+//! that lives elsewhere (on a device, in integers, behind a wire) can be edited by implementing it.
+
+mod builtin;
+mod plain;
+mod prefix;
+mod train;
+
+pub use builtin::{DIGITS_INPUT, digits_cnn};
+pub use plain::Plain;
+pub use prefix::Prefix;
+pub use train::{Progress, Training, train, train_need};
+
+use crate::error::{ShapeError, TooSmall};
+use crate::kernel::{Batch, Kernel};
+use core::fmt;
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// Trains the target network.
+    Train,
+    /// What editors may look at.
+    Reward,
+    /// Final figures only.
+    Test,
+}
+
+/// The logits of some samples.
+#[derive(Debug)]
+pub struct Logits<'a> {
+    /// Index of the first sample within its split.
+    pub first: usize,
+    /// How many samples there are, and how they lie.
+    pub batch: Batch,
+    /// Number of classes.
+    pub classes: usize,
+    /// The logits, `batch.len(classes)` values. Writable: softmax may be taken in place.
+    pub values: &'a mut [f32],
+}
+
+/// A network together with the samples of one split.
+pub trait Forward {
+    /// Number of samples.
+    fn samples(&self) -> usize;
+
+    /// Number of classes: logits per sample.
+    fn classes(&self) -> usize;
+
+    /// The kernels that the network runs on.
+    fn kernel(&self) -> Kernel;
+
+    /// Runs the network over all samples and shows the logits, in rising order of samples.
+    ///
+    /// # Errors
+    /// [`ForwardError`] when the network cannot be run.
+    fn for_each_logits(
+        &mut self,
+        visit: &mut dyn FnMut(Logits<'_>),
+    ) -> Result<(), ForwardError>;
+}
+
+/// Samples of one split: inputs in panels, and their labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Samples<'a> {
+    /// How the samples lie.
+    pub batch: Batch,
+    /// Inputs, `batch.len(features)` values.
+    pub inputs: &'a [f32],
+    /// Class of each sample.
+    pub labels: &'a [u8],
+}
+
+/// Why a network could not be run or trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// A slice does not fit the network.
+    Shape(ShapeError),
+    /// The slab does not hold what is needed.
+    TooSmall(TooSmall),
+    /// The named layer is not a dense layer of the network.
+    NotDense {
+        /// Index of the layer.
+        layer: usize,
+    },
+    /// A loss, a gradient or a weight became infinite or NaN.
+    NotFinite {
+        /// Step of training.
+        step: usize,
+    },
+    /// A label is not a class of the network.
+    Label {
+        /// The label.
+        label: u8,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// There is nothing to train on.
+    NoSamples,
+    /// The network's own trouble.
+    Failed(&'static str),
+}
+
+impl fmt::Display for ForwardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape(error) => error.fmt(f),
+            Self::TooSmall(error) => error.fmt(f),
+            Self::NotDense { layer } => write!(f, "layer {layer} is not a dense layer"),
+            Self::NotFinite { step } => {
+                write!(f, "training diverged at step {step}: a value is no longer finite")
+            }
+            Self::Label { label, classes } => {
+                write!(f, "label {label} is not one of the network's {classes} classes")
+            }
+            Self::NoSamples => f.write_str("there are no samples to train on"),
+            Self::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
+impl core::error::Error for ForwardError {}
+
+impl From<ShapeError> for ForwardError {
+    fn from(error: ShapeError) -> Self {
+        Self::Shape(error)
+    }
+}
+
+impl From<TooSmall> for ForwardError {
+    fn from(error: TooSmall) -> Self {
+        Self::TooSmall(error)
+    }
+}

@@ -1,0 +1,93 @@
+//! A network as it is, run from its inputs.
+
+use super::{Forward, ForwardError, Logits, Samples};
+use crate::error::TooSmall;
+use crate::kernel::{Batch, Kernel, LANES};
+use crate::nn::Stack;
+use crate::slab::{Arena, Need};
+
+/// A network and the samples to run it on, panel by panel.
+#[derive(Debug)]
+pub struct Plain<'a> {
+    kernel: Kernel,
+    stack: &'a Stack,
+    parameters: &'a [f32],
+    samples: Samples<'a>,
+    scratch: &'a mut [f32],
+    logits: &'a mut [f32],
+}
+
+impl<'a> Plain<'a> {
+    /// Memory for running `stack`: two activations of one panel, and its logits.
+    pub fn need(stack: &Stack) -> Need {
+        let panel = Batch::lanes(LANES);
+        Need::f32s(stack.scratch(panel) + panel.len(stack.outputs()))
+    }
+
+    /// The network `stack` with `parameters` on `samples` (in panels of
+    /// [`LANES`](crate::kernel::LANES)).
+    ///
+    /// # Errors
+    /// [`TooSmall`] when the arena holds less than [`need`](Self::need).
+    pub fn new(
+        kernel: Kernel,
+        stack: &'a Stack,
+        parameters: &'a [f32],
+        samples: Samples<'a>,
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, TooSmall> {
+        let panel = Batch::lanes(LANES);
+        let scratch = arena.take(stack.scratch(panel))?;
+        let logits = arena.take(panel.len(stack.outputs()))?;
+        Ok(Self { kernel, stack, parameters, samples, scratch, logits })
+    }
+}
+
+impl Forward for Plain<'_> {
+    fn samples(&self) -> usize {
+        self.samples.batch.samples()
+    }
+
+    fn classes(&self) -> usize {
+        self.stack.outputs()
+    }
+
+    fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    fn for_each_logits(
+        &mut self,
+        visit: &mut dyn FnMut(Logits<'_>),
+    ) -> Result<(), ForwardError> {
+        let classes = self.stack.outputs();
+        let layers = 0..self.stack.layers().len();
+        for (batch, first, inputs) in panels(&self.samples, self.stack.inputs()) {
+            let scratch = self.scratch.get_mut(..self.stack.scratch(batch)).unwrap_or_default();
+            let values = self.logits.get_mut(..batch.len(classes)).unwrap_or_default();
+            self.stack.forward(
+                self.kernel,
+                layers.clone(),
+                batch,
+                self.parameters,
+                inputs,
+                scratch,
+                values,
+            )?;
+            visit(Logits { first, batch, classes, values });
+        }
+        Ok(())
+    }
+}
+
+/// The panels of samples: each with its batch, the index of its first sample, and its inputs.
+fn panels<'s>(
+    samples: &Samples<'s>,
+    features: usize,
+) -> impl Iterator<Item = (Batch, usize, &'s [f32])> {
+    let batch = samples.batch;
+    let whole = samples.inputs.chunks_exact((features * batch.width()).max(1));
+    whole
+        .zip(0..batch.panels())
+        .map(move |(inputs, panel)| (batch.panel(panel), panel * batch.width(), inputs))
+}

@@ -1,0 +1,292 @@
+//! The prefix cache: a network with one layer under edit, run from that layer on.
+
+use super::{Forward, ForwardError, Logits, Samples};
+use crate::error::ShapeError;
+use crate::kernel::{Batch, Kernel, LANES, Start};
+use crate::nn::{Kind, Stack};
+use crate::slab::{Arena, Need};
+
+/// A network whose dense layer `layer` is edited again and again, over fixed samples.
+///
+/// Everything before the layer is computed once: its input x, and its output W·x + b. Two ways to
+/// run an edited layer: with *formed* weights W′ ([`Change::Weights`]), or *thin*, continuing the
+/// cached output by a low-rank term ([`Change::LowRank`]). The thin form is the chain of W·x carried
+/// on over the rank, so it differs from the formed one in last bits; each is exact in itself.
+#[derive(Debug)]
+pub struct Prefix<'a> {
+    kernel: Kernel,
+    stack: &'a Stack,
+    parameters: &'a mut [f32],
+    layer: usize,
+    inputs: usize,
+    outputs: usize,
+    samples: Samples<'a>,
+    /// Input of the layer, in panels.
+    x: &'a mut [f32],
+    /// Output of the unedited layer, in panels.
+    base: &'a mut [f32],
+    /// Output of the layer as edited so far, in panels; empty when nothing is to accumulate.
+    current: &'a mut [f32],
+    /// One panel each: V·x, the layer's output, logits, and the tail's two activations.
+    thin: &'a mut [f32],
+    hidden: &'a mut [f32],
+    logits: &'a mut [f32],
+    scratch: &'a mut [f32],
+}
+
+/// How the layer differs from the original.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'c> {
+    /// Whole weights, inputs × outputs.
+    Weights(&'c [f32]),
+    /// `W + V·U` on top of the original, or of what [`Prefix::accumulate`] added since.
+    LowRank {
+        /// Rank r, at least 1.
+        rank: usize,
+        /// r × outputs, step included.
+        u: &'c [f32],
+        /// inputs × r.
+        v: &'c [f32],
+    },
+}
+
+impl<'a> Prefix<'a> {
+    /// Memory for `samples` samples and changes of rank at most `rank`; `accumulate` when
+    /// [`accumulate`](Self::accumulate) will be called.
+    pub fn need(stack: &Stack, layer: usize, samples: usize, rank: usize, accumulate: bool) -> Need {
+        let (batch, panel) = (Batch::lanes(samples), Batch::lanes(LANES));
+        let (inputs, outputs) = sizes(stack, layer).unwrap_or((0, 0));
+        let outputs_kept = if accumulate { 2 } else { 1 };
+        Need::f32s(
+            batch.len(inputs)
+                + outputs_kept * batch.len(outputs)
+                + panel.len(rank)
+                + panel.len(outputs)
+                + panel.len(stack.outputs())
+                + stack.scratch(panel),
+        )
+    }
+
+    /// Runs the network up to `layer` over `samples`, which lie in panels of
+    /// [`LANES`](crate::kernel::LANES).
+    ///
+    /// # Errors
+    /// [`ForwardError`]: the layer is not dense, a slice has the wrong length, the arena is too
+    /// small, or a label is not a class.
+    pub fn new(
+        kernel: Kernel,
+        stack: &'a Stack,
+        parameters: &'a mut [f32],
+        layer: usize,
+        samples: Samples<'a>,
+        rank: usize,
+        accumulate: bool,
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, ForwardError> {
+        let (inputs, outputs) = sizes(stack, layer).ok_or(ForwardError::NotDense { layer })?;
+        let (batch, panel) = (samples.batch, Batch::lanes(LANES));
+        ShapeError::check("samples of a panel", LANES, batch.width())?;
+        ShapeError::check("input", batch.len(stack.inputs()), samples.inputs.len())?;
+        ShapeError::check("labels", batch.samples(), samples.labels.len())?;
+        ShapeError::check("parameters", stack.parameters(), parameters.len())?;
+        let x = arena.take(batch.len(inputs))?;
+        let base = arena.take(batch.len(outputs))?;
+        let current = arena.take(if accumulate { batch.len(outputs) } else { 0 })?;
+        let thin = arena.take(panel.len(rank))?;
+        let hidden = arena.take(panel.len(outputs))?;
+        let logits = arena.take(panel.len(stack.outputs()))?;
+        let scratch = arena.take(stack.scratch(panel))?;
+        for index in 0..batch.panels() {
+            let part = batch.panel(index);
+            let input = panel_of(samples.inputs, stack.inputs(), index);
+            let x = panel_of_mut(x, inputs, index);
+            stack.forward(kernel, 0..layer, part, parameters, input, scratch, x)?;
+            let base = panel_of_mut(base, outputs, index);
+            stack.forward(kernel, layer..layer + 1, part, parameters, x, scratch, base)?;
+        }
+        let mut prefix = Self {
+            kernel,
+            stack,
+            parameters,
+            layer,
+            inputs,
+            outputs,
+            samples,
+            x,
+            base,
+            current,
+            thin,
+            hidden,
+            logits,
+            scratch,
+        };
+        prefix.restore();
+        Ok(prefix)
+    }
+
+    /// Inputs of the edited layer.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Outputs of the edited layer.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Weights of the unedited layer, inputs × outputs.
+    pub fn original(&self) -> &[f32] {
+        let layer = self.stack.layers().get(self.layer);
+        layer.and_then(|layer| self.parameters.get(layer.weight_range())).unwrap_or_default()
+    }
+
+    /// The samples that the network is run on.
+    pub fn samples(&self) -> Samples<'a> {
+        self.samples
+    }
+
+    /// Forgets what [`accumulate`](Self::accumulate) added.
+    pub fn restore(&mut self) {
+        if !self.current.is_empty() {
+            self.current.copy_from_slice(self.base);
+        }
+    }
+
+    /// Multiplies the layer's weights and bias by `factor` and divides the next layer's weights by it,
+    /// which changes nothing that the network computes (exactly so for a power of two) when only
+    /// ReLU and pooling lie between. False, and nothing done, where that is not so.
+    pub fn rescale(&mut self, factor: f32) -> bool {
+        let layers = self.stack.layers();
+        let Some(layer) = layers.get(self.layer) else { return false };
+        let mut after = layers.iter().skip(self.layer + 1);
+        let homogeneous =
+            |kind: &Kind| matches!(kind, Kind::Relu | Kind::MaxPool(_) | Kind::AveragePool(_));
+        let Some(next) = after.find(|layer| !homogeneous(layer.kind())) else { return false };
+        if next.weight_range().is_empty() || !(factor > 0.0 && factor.is_finite()) {
+            return false;
+        }
+        let scale = |parameters: &mut [f32], range, factor: f32| {
+            for value in parameters.get_mut(range).unwrap_or_default() {
+                *value *= factor;
+            }
+        };
+        scale(self.parameters, layer.weight_range(), factor);
+        if let Some(bias) = layer.bias_range() {
+            scale(self.parameters, bias, factor);
+        }
+        scale(self.parameters, next.weight_range(), 1.0 / factor);
+        let all = 0..self.base.len();
+        scale(self.base, all.clone(), factor);
+        if !self.current.is_empty() {
+            scale(self.current, all, factor);
+        }
+        true
+    }
+
+    /// Adds a low-rank change for good (until [`restore`](Self::restore)), for episodes of several
+    /// steps.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when a slice does not fit, or the prefix was made without `accumulate`.
+    pub fn accumulate(&mut self, rank: usize, u: &[f32], v: &[f32]) -> Result<(), ShapeError> {
+        ShapeError::check("outputs to accumulate", self.base.len(), self.current.len())?;
+        for index in 0..self.samples.batch.panels() {
+            let part = self.samples.batch.panel(index);
+            let x = panel_of(self.x, self.inputs, index);
+            let thin = self.thin.get_mut(..part.len(rank)).unwrap_or_default();
+            self.kernel.dense_forward(part, self.inputs, rank, v, Start::Zero, x, thin)?;
+            let hidden = self.hidden.get_mut(..part.len(self.outputs)).unwrap_or_default();
+            let current = panel_of_mut(self.current, self.outputs, index);
+            let start = Start::Values(current);
+            self.kernel.dense_forward(part, rank, self.outputs, u, start, thin, hidden)?;
+            current.copy_from_slice(hidden);
+        }
+        Ok(())
+    }
+
+    /// The network with its layer changed, to be run.
+    pub fn with<'p>(&'p mut self, change: Change<'p>) -> Changed<'p, 'a> {
+        Changed { prefix: self, change }
+    }
+}
+
+/// A [`Prefix`] with one change to its layer.
+#[derive(Debug)]
+pub struct Changed<'p, 'a> {
+    prefix: &'p mut Prefix<'a>,
+    change: Change<'p>,
+}
+
+impl Forward for Changed<'_, '_> {
+    fn samples(&self) -> usize {
+        self.prefix.samples.batch.samples()
+    }
+
+    fn classes(&self) -> usize {
+        self.prefix.stack.outputs()
+    }
+
+    fn kernel(&self) -> Kernel {
+        self.prefix.kernel
+    }
+
+    fn for_each_logits(
+        &mut self,
+        visit: &mut dyn FnMut(Logits<'_>),
+    ) -> Result<(), ForwardError> {
+        let Prefix { kernel, stack, parameters, layer, inputs, outputs, samples, x, base, .. } =
+            &*self.prefix;
+        let (kernel, inputs, outputs) = (*kernel, *inputs, *outputs);
+        let bias = stack
+            .layers()
+            .get(*layer)
+            .and_then(|layer| layer.bias_range())
+            .and_then(|range| parameters.get(range));
+        let before: &[f32] =
+            if self.prefix.current.is_empty() { base } else { &*self.prefix.current };
+        let classes = stack.outputs();
+        let tail = layer + 1..stack.layers().len();
+        let (thin, hidden) = (&mut *self.prefix.thin, &mut *self.prefix.hidden);
+        let (logits, scratch) = (&mut *self.prefix.logits, &mut *self.prefix.scratch);
+        for index in 0..samples.batch.panels() {
+            let part = samples.batch.panel(index);
+            let x = panel_of(x, inputs, index);
+            let hidden = hidden.get_mut(..part.len(outputs)).unwrap_or_default();
+            match self.change {
+                Change::Weights(weights) => {
+                    let start = bias.map_or(Start::Zero, Start::Bias);
+                    kernel.dense_forward(part, inputs, outputs, weights, start, x, hidden)?;
+                }
+                Change::LowRank { rank, u, v } => {
+                    let thin = thin.get_mut(..part.len(rank)).unwrap_or_default();
+                    kernel.dense_forward(part, inputs, rank, v, Start::Zero, x, thin)?;
+                    let start = Start::Values(panel_of(before, outputs, index));
+                    kernel.dense_forward(part, rank, outputs, u, start, thin, hidden)?;
+                }
+            }
+            let values = logits.get_mut(..part.len(classes)).unwrap_or_default();
+            let scratch = scratch.get_mut(..stack.scratch(part)).unwrap_or_default();
+            stack.forward(kernel, tail.clone(), part, parameters, hidden, scratch, values)?;
+            visit(Logits { first: index * LANES, batch: part, classes, values });
+        }
+        Ok(())
+    }
+}
+
+/// Inputs and outputs of a dense layer.
+fn sizes(stack: &Stack, layer: usize) -> Option<(usize, usize)> {
+    match stack.layers().get(layer)?.kind() {
+        Kind::Dense { inputs, outputs, .. } => Some((*inputs, *outputs)),
+        _ => None,
+    }
+}
+
+fn panel_of(panels: &[f32], features: usize, index: usize) -> &[f32] {
+    let len = features * LANES;
+    panels.get(index * len..(index + 1) * len).unwrap_or_default()
+}
+
+fn panel_of_mut(panels: &mut [f32], features: usize, index: usize) -> &mut [f32] {
+    let len = features * LANES;
+    panels.get_mut(index * len..(index + 1) * len).unwrap_or_default()
+}

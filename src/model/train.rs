@@ -1,0 +1,150 @@
+//! Training a target network from its inputs: minibatch Adam on the cross-entropy.
+
+use super::{ForwardError, Samples};
+use crate::autodiff::Tape;
+use crate::error::ShapeError;
+use crate::kernel::{Batch, Kernel};
+use crate::nn::{Init, Stack};
+use crate::optim::{Adam, AdamConfig, Schedule};
+use crate::rng::{Purpose, Rng};
+use crate::slab::{Arena, Need};
+
+/// How a target network is trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Training {
+    /// Passes over the samples.
+    pub epochs: usize,
+    /// Samples per step.
+    pub minibatch: usize,
+    /// Learning rate at the start.
+    pub rate: f32,
+    /// How the learning rate goes on over the steps.
+    pub schedule: Schedule,
+}
+
+impl Training {
+    /// The settings of `digits-cnn`: 12 epochs of minibatches of 64, Adam at 2e-3, falling to 2 %.
+    pub const DIGITS: Self =
+        Self { epochs: 12, minibatch: 64, rate: 2e-3, schedule: Schedule::Linear { to: 0.02 } };
+}
+
+/// What training has come to.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Steps taken.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// Cross-entropy of the last minibatch, in nats.
+    pub loss: f32,
+}
+
+/// Memory for [`train`] on `samples` samples.
+pub fn train_need(stack: &Stack, samples: usize, training: &Training) -> Need {
+    let batch = Batch::lanes(training.minibatch.min(samples));
+    stack
+        .tape_need(batch)
+        .and(Tape::loss_need(batch, stack.outputs()))
+        .and(Adam::need(stack.parameters()))
+        .and(Need { f32s: stack.parameters(), u32s: samples })
+        .and(Need::f32s(training.minibatch.div_ceil(4) + 1))
+}
+
+/// Trains `stack` from scratch on the samples for which `keep(label)` holds.
+///
+/// Samples are row-major ([`Batch::rows`]). The initial weights come from stream (seed, weights), the
+/// order from stream (seed, order): it is drawn over *all* samples and then filtered, so that a
+/// network that is retrained without some samples sees the others in the same order.
+///
+/// # Errors
+/// [`ForwardError`]: a slice or label does not fit, the arena is too small, nothing is kept, or a
+/// value became infinite or NaN.
+#[allow(clippy::too_many_arguments)]
+pub fn train(
+    kernel: Kernel,
+    stack: &Stack,
+    parameters: &mut [f32],
+    samples: &Samples<'_>,
+    keep: &dyn Fn(u8) -> bool,
+    training: &Training,
+    seed: u64,
+    arena: &mut Arena<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), ForwardError> {
+    let (features, total) = (stack.inputs(), samples.batch.samples());
+    ShapeError::check("samples of a panel", 1, samples.batch.width())?;
+    ShapeError::check("input", samples.batch.len(features), samples.inputs.len())?;
+    ShapeError::check("labels", total, samples.labels.len())?;
+    let classes = stack.outputs();
+    if let Some(&label) = samples.labels.iter().find(|&&label| usize::from(label) >= classes) {
+        return Err(ForwardError::Label { label, classes });
+    }
+    let kept = samples.labels.iter().filter(|&&label| keep(label)).count();
+    let minibatch = training.minibatch.min(kept);
+    if minibatch == 0 {
+        return Err(ForwardError::NoSamples);
+    }
+    stack.initialise(Init::HeUniform, parameters, &mut Rng::new(seed, Purpose::Weights))?;
+    let mut optimiser = Adam::new(AdamConfig::default(), stack.parameters(), arena)?;
+    let gradients = arena.take(stack.parameters())?;
+    let order = arena.take_indices(total)?;
+    let mut shuffler = Rng::new(seed, Purpose::Order);
+    let left = arena.left().f32s;
+    let mut tape = Tape::new(kernel, arena.take(left)?);
+    let mut labels = [0u8; MAX_MINIBATCH];
+    let labels = labels.get_mut(..minibatch).ok_or(ForwardError::Failed(
+        "a minibatch of a target network holds at most 1,024 samples",
+    ))?;
+    let per_epoch = kept.div_ceil(minibatch);
+    let steps = per_epoch * training.epochs;
+    let mut step = 0;
+    for _ in 0..training.epochs {
+        for (slot, index) in order.iter_mut().zip(0u32..) {
+            *slot = index;
+        }
+        shuffler.shuffle(order);
+        let mut rest = order.iter().map(|&index| index as usize).filter(|&index| {
+            samples.labels.get(index).is_some_and(|&label| keep(label))
+        });
+        for _ in 0..per_epoch {
+            tape.clear();
+            let count = minibatch.min(kept - (step % per_epoch) * minibatch);
+            let batch = Batch::lanes(count);
+            let x = tape.input(batch, features)?;
+            let input = tape.value_mut(x);
+            for (slot, label) in labels.iter_mut().take(count).enumerate() {
+                let Some(index) = rest.next() else { break };
+                let row = samples.inputs.get(index * features..(index + 1) * features);
+                let start = batch.at(features, slot, 0);
+                let lane = input.get_mut(start..).unwrap_or_default();
+                for (to, &from) in
+                    lane.iter_mut().step_by(batch.width()).zip(row.unwrap_or_default())
+                {
+                    *to = from;
+                }
+                *label = samples.labels.get(index).copied().unwrap_or(0);
+            }
+            let logits = stack.record(&mut tape, parameters, x)?;
+            let chosen = labels.get(..count).unwrap_or_default();
+            let loss = tape.softmax_cross_entropy(logits, chosen)?;
+            gradients.fill(0.0);
+            tape.backward(loss, parameters, gradients)?;
+            let value = tape.scalar(loss);
+            if !value.is_finite() {
+                return Err(ForwardError::NotFinite { step });
+            }
+            let done = step as f32 / steps.max(1) as f32;
+            let rate = training.rate * training.schedule.factor(done);
+            optimiser.step(kernel, rate, gradients, parameters)?;
+            step += 1;
+            progress(Progress { step, steps, loss: value });
+        }
+    }
+    if !crate::num::all_finite(parameters) {
+        return Err(ForwardError::NotFinite { step });
+    }
+    Ok(())
+}
+
+/// Largest minibatch, so that its labels fit on the stack.
+const MAX_MINIBATCH: usize = 1024;

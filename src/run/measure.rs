@@ -1,0 +1,111 @@
+//! Final figures of a network, always taken on whole formed weights, run from the inputs.
+
+use super::error::RunError;
+use super::prepare::{Part, Prepared};
+use super::record::Figures;
+use crate::kernel::Kernel;
+use crate::metric;
+use crate::model::{Forward, Plain, Split};
+use crate::nn::Stack;
+use crate::slab::Heap;
+use crate::task::{Kept, Score, Task, Unlearning};
+
+/// Takes figures of networks with one architecture on one data set.
+pub(super) struct Gauge<'a> {
+    pub(super) kernel: Kernel,
+    pub(super) stack: &'a Stack,
+    pub(super) data: &'a Prepared,
+    pub(super) task: Unlearning<'a>,
+    pub(super) lambda: f32,
+}
+
+/// Accuracies that the tug-of-war score compares: forget and retain samples of train, retain of test.
+pub(super) type Accuracies = [f64; 3];
+
+impl Gauge<'_> {
+    fn on<R>(
+        &self,
+        part: &Part,
+        parameters: &[f32],
+        look: impl FnOnce(&mut Plain<'_>) -> Result<R, crate::model::ForwardError>,
+    ) -> Result<R, RunError> {
+        let mut heap = Heap::new(Plain::need(self.stack));
+        let mut arena = heap.arena();
+        let too_small = |error| RunError::from(crate::model::ForwardError::TooSmall(error));
+        let mut net = Plain::new(self.kernel, self.stack, parameters, part.samples(), &mut arena)
+            .map_err(too_small)?;
+        Ok(look(&mut net)?)
+    }
+
+    /// Accuracy on the retain and the forget samples of the test split.
+    pub(super) fn test(&self, parameters: &[f32]) -> Result<Kept, RunError> {
+        self.on(&self.data.test, parameters, |net| self.task.accuracy(net, Split::Test))
+    }
+
+    /// Score and reward on the reward split.
+    pub(super) fn score(&self, parameters: &[f32]) -> Result<(Score, f32), RunError> {
+        let mut task = self.task;
+        let score = self.on(&self.data.reward, parameters, |net| task.score(net, Split::Reward))?;
+        Ok((score, self.lambda * score.utility + (1.0 - self.lambda) * score.edit))
+    }
+
+    /// All figures of one network.
+    pub(super) fn figures(&self, parameters: &[f32]) -> Result<Figures, RunError> {
+        let kept = self.test(parameters)?;
+        let (score, reward) = self.score(parameters)?;
+        Ok(Figures {
+            retain_test: kept.retain(),
+            forget_test: kept.forget(),
+            utility: score.utility,
+            edit: score.edit,
+            reward,
+        })
+    }
+
+    /// What the tug-of-war score compares.
+    pub(super) fn accuracies(&self, parameters: &[f32]) -> Result<Accuracies, RunError> {
+        let train = self
+            .on(&self.data.train_panels, parameters, |net| self.task.accuracy(net, Split::Train))?;
+        let test = self.test(parameters)?;
+        Ok([train.forget(), train.retain(), test.retain()].map(f64::from))
+    }
+
+    /// Softmax outputs on the forget samples of the test split, sample by sample.
+    pub(super) fn forget_outputs(&self, parameters: &[f32]) -> Result<Vec<f32>, RunError> {
+        let forget = self.task.forget();
+        let labels = self.data.test.labels();
+        self.on(&self.data.test, parameters, |net| {
+            let (kernel, mut rows) = (net.kernel(), Vec::new());
+            let mut fault = Ok(());
+            net.for_each_logits(&mut |logits| {
+                let (batch, classes) = (logits.batch, logits.classes);
+                fault = fault.and(kernel.softmax(batch, classes, logits.values));
+                for sample in 0..batch.samples() {
+                    if labels
+                        .get(logits.first + sample)
+                        .is_some_and(|&label| forget.contains(label))
+                    {
+                        rows.extend((0..classes).filter_map(|class| {
+                            logits.values.get(batch.at(classes, sample, class))
+                        }));
+                    }
+                }
+            })?;
+            fault?;
+            Ok(rows)
+        })
+    }
+}
+
+/// Distance to the retrained network: tug-of-war score, and Jensen–Shannon divergence of the outputs
+/// on the forget test samples in nats.
+pub(super) fn to_retrained(
+    gauge: &Gauge<'_>,
+    edited: &[f32],
+    retrained: &[f32],
+) -> Result<(f64, f64), RunError> {
+    let tow = metric::tug_of_war(gauge.accuracies(edited)?, gauge.accuracies(retrained)?);
+    let (ours, theirs) = (gauge.forget_outputs(edited)?, gauge.forget_outputs(retrained)?);
+    let js = metric::js_divergence(gauge.data.classes, &ours, &theirs);
+    Ok((tow, js))
+}

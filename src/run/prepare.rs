@@ -1,0 +1,87 @@
+//! A data set, dealt into its three parts and laid out for networks.
+
+use super::error::RunError;
+use crate::data::{Images, Parts};
+use crate::kernel::{Batch, Kernel};
+use crate::model::Samples;
+
+/// Samples of one part, in one layout.
+#[derive(Clone, Debug)]
+pub struct Part {
+    batch: Batch,
+    inputs: Vec<f32>,
+    labels: Vec<u8>,
+}
+
+impl Part {
+    fn new(images: &Images, indices: &[usize], panels: bool) -> Result<Self, RunError> {
+        let rows = images.rows_of(indices);
+        let labels = images.labels_of(indices);
+        let features = images.pixels_per_image();
+        if !panels {
+            return Ok(Self { batch: Batch::rows(indices.len()), inputs: rows, labels });
+        }
+        let batch = Batch::lanes(indices.len());
+        let mut inputs = vec![0.0; batch.len(features)];
+        let laid_out = Kernel::auto().to_panels(batch, features, &rows, &mut inputs);
+        laid_out.map_err(|error| RunError::Failed(error.to_string()))?;
+        Ok(Self { batch, inputs, labels })
+    }
+
+    /// The samples as networks take them.
+    pub fn samples(&self) -> Samples<'_> {
+        Samples { batch: self.batch, inputs: &self.inputs, labels: &self.labels }
+    }
+
+    /// Class of each sample.
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// True without samples.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+/// A data set that is ready to be used.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Name of the set.
+    pub name: String,
+    /// Number of classes.
+    pub classes: usize,
+    /// sha256 of the decompressed images, then the labels.
+    pub digest: String,
+    /// What trains targets, row by row.
+    pub train: Part,
+    /// The same in panels, for taking figures.
+    pub train_panels: Part,
+    /// What editors may look at, in panels.
+    pub reward: Part,
+    /// What final figures are taken on, in panels.
+    pub test: Part,
+}
+
+impl Prepared {
+    /// Deals `images` into the three parts.
+    ///
+    /// # Errors
+    /// [`RunError`] when the images cannot be laid out.
+    pub fn new(images: &Images, parts: &Parts) -> Result<Self, RunError> {
+        Ok(Self {
+            name: images.name.clone(),
+            classes: images.classes,
+            digest: images.digest(),
+            train: Part::new(images, &parts.train, false)?,
+            train_panels: Part::new(images, &parts.train, true)?,
+            reward: Part::new(images, &parts.reward, true)?,
+            test: Part::new(images, &parts.test, true)?,
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! Target networks that are trained here.
+
+use super::error::RunError;
+use super::prepare::Prepared;
+use crate::kernel::Kernel;
+use crate::model::{Progress, Training, digits_cnn, train, train_need};
+use crate::nn::Stack;
+use crate::num::Digest;
+use crate::slab::Heap;
+
+/// Which network is trained, and how.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TargetConfig {
+    /// Inputs × outputs of `fc2`.
+    pub widths: (usize, usize),
+    /// How it is trained.
+    pub training: Training,
+}
+
+impl Default for TargetConfig {
+    fn default() -> Self {
+        Self { widths: (128, 32), training: Training::DIGITS }
+    }
+}
+
+/// A trained network.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its layers.
+    pub stack: Stack,
+    /// Its parameters.
+    pub parameters: Vec<f32>,
+    /// The seed that it was trained with.
+    pub seed: u64,
+}
+
+impl Target {
+    /// Digest of all parameters, 16 hexadecimal digits.
+    pub fn digest(&self) -> String {
+        network_digest(&self.parameters)
+    }
+}
+
+/// Digest of a network's parameters in stored order, 16 hexadecimal digits.
+pub(super) fn network_digest(parameters: &[f32]) -> String {
+    let mut digest = Digest::new();
+    digest.values(parameters);
+    format!("{:016x}", digest.finish())
+}
+
+/// Trains target `seed` on the train split.
+///
+/// # Errors
+/// [`RunError`] when the widths make no network, or training diverges.
+pub fn train_target(
+    kernel: Kernel,
+    config: &TargetConfig,
+    data: &Prepared,
+    seed: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Target, RunError> {
+    let (inputs, outputs) = config.widths;
+    let stack = digits_cnn(inputs, outputs, data.classes).map_err(RunError::stack)?;
+    let mut parameters = vec![0.0; stack.parameters()];
+    let samples = data.train.samples();
+    let mut heap = Heap::new(train_need(&stack, samples.batch.samples(), &config.training));
+    train(
+        kernel,
+        &stack,
+        &mut parameters,
+        &samples,
+        &|_| true,
+        &config.training,
+        seed,
+        &mut heap.arena(),
+        progress,
+    )?;
+    Ok(Target { stack, parameters, seed })
+}

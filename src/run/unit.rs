@@ -1,0 +1,234 @@
+//! One unit of work: one editor on one target in one world with one seed.
+
+use super::error::RunError;
+use super::measure::Gauge;
+use super::observer::Observer;
+use super::prepare::Prepared;
+use super::record::{CurvePoint, Figures, PolicyFigures};
+use super::target::Target;
+use crate::editor::{
+    EditorInfo, Job, JobMemory, JobShape, Network, Outcome, Point, Settings, TrainingSet,
+};
+use crate::env::Env;
+use crate::kernel::Kernel;
+use crate::model::Training;
+use crate::num;
+use crate::slab::Heap;
+use crate::task::Unlearning;
+use crate::world::{Config, RewardForm, World};
+use std::time::Instant;
+
+/// What a unit works with.
+pub(super) struct Unit<'a> {
+    pub(super) kernel: Kernel,
+    pub(super) data: &'a Prepared,
+    pub(super) task: Unlearning<'a>,
+    pub(super) target: &'a Target,
+    pub(super) training: Training,
+    pub(super) layer: usize,
+    pub(super) world: Config,
+    pub(super) settings: &'a Settings,
+    pub(super) editor: &'static EditorInfo,
+    pub(super) budget: u64,
+    pub(super) target_value: f32,
+}
+
+/// What a unit found.
+pub(super) struct Found {
+    /// Parameters of the edited network.
+    pub(super) parameters: Vec<f32>,
+    /// The actions that made it, for editors that act.
+    pub(super) actions: Option<Vec<f32>>,
+    pub(super) before: Figures,
+    pub(super) after: Figures,
+    pub(super) policy: Option<PolicyFigures>,
+    pub(super) evaluations: u64,
+    pub(super) evaluations_to_target: Option<u64>,
+    pub(super) seconds: f64,
+    pub(super) peak_bytes: u64,
+    pub(super) edit_norm: f64,
+    pub(super) digest: u64,
+    pub(super) curve: Vec<CurvePoint>,
+}
+
+/// Points of a learning curve at most.
+const CURVE_POINTS: u64 = 100;
+
+impl Unit<'_> {
+    /// Edits, then takes figures.
+    pub(super) fn run(&self, observer: &dyn Observer) -> Result<Found, RunError> {
+        let stack = &self.target.stack;
+        let original = &self.target.parameters;
+        let mut own = original.clone();
+        let mut network_parameters = original.clone();
+        let mut task = self.task;
+        let training = TrainingSet {
+            samples: self.data.train.samples(),
+            training: self.training,
+            seed: self.target.seed,
+        };
+        let samples = self.data.reward.samples();
+        let mut world_heap =
+            Heap::new(World::need(&self.world, stack, self.layer, samples.batch.samples()));
+        let mut world = World::new(
+            self.world,
+            self.kernel,
+            stack,
+            &mut own,
+            self.layer,
+            samples,
+            &mut task,
+            &mut world_heap.arena(),
+        )?;
+        let spec = world.spec();
+        let shape = JobShape { spec, stack, settings: self.settings, training: Some(&training) };
+        let mut editor_heap =
+            Heap::new(JobMemory::need(&spec).and(self.editor.editor.need(&shape)));
+        let peak_bytes = (world_heap_bytes(&self.world, stack, self.layer, samples.labels.len())
+            + editor_heap.bytes()) as u64;
+        let mut arena = editor_heap.arena();
+        let memory = JobMemory::new(&spec, &mut arena)?;
+        let network = Network {
+            kernel: self.kernel,
+            stack,
+            parameters: &mut network_parameters,
+            forget: self.task.forget(),
+            training: Some(training),
+        };
+        let mut curve = Curve::new(self.budget, observer);
+        let mut trace = |point: Point| curve.point(point);
+        let started = Instant::now();
+        let mut job = Job::new(
+            &mut world,
+            self.world.reward == RewardForm::Difference,
+            self.settings,
+            self.target.seed,
+            self.budget,
+            self.target_value,
+            &mut trace,
+            memory,
+            Some(network),
+        )?;
+        let outcome = self
+            .editor
+            .editor
+            .edit(&mut job, &mut arena)
+            .map_err(|error| RunError::Failed(format!("{}: {error}", self.editor.name)))?;
+        let seconds = started.elapsed().as_secs_f64();
+        let evaluations = job.evaluations();
+        let evaluations_to_target = job.evaluations_to_target();
+        let mut digest = job.digest();
+        let best = job.best().map(|(_, actions)| actions.to_vec());
+        let policy = job.policy().map(<[f32]>::to_vec);
+        drop(job);
+        let curve = curve.points;
+
+        let gauge = Gauge {
+            kernel: self.kernel,
+            stack,
+            data: self.data,
+            task: self.task,
+            lambda: self.world.lambda,
+        };
+        let weights =
+            stack.layers().get(self.layer).map(|layer| layer.weight_range()).unwrap_or_default();
+        let mut with_actions = |actions: &[f32]| -> Result<Vec<f32>, RunError> {
+            world.apply(actions)?;
+            let mut parameters = original.clone();
+            if let (Some(edited), Some(slot)) =
+                (world.edited(), parameters.get_mut(weights.clone()))
+            {
+                slot.copy_from_slice(edited.weights);
+            }
+            Ok(parameters)
+        };
+        let actions = best.filter(|_| outcome == Outcome::Actions);
+        let parameters = match &actions {
+            Some(actions) => with_actions(actions)?,
+            None => network_parameters.clone(),
+        };
+        let policy = match policy {
+            None => None,
+            Some(actions) => {
+                let parameters = with_actions(&actions)?;
+                let kept = gauge.test(&parameters)?;
+                Some(PolicyFigures {
+                    retain_test: kept.retain(),
+                    forget_test: kept.forget(),
+                    reward: gauge.score(&parameters)?.1,
+                })
+            }
+        };
+        if let Some(layer) = stack.layers().get(self.layer) {
+            let change = world.change();
+            let of = |range| parameters.get(range).unwrap_or_default();
+            digest.weights(of(layer.weight_range()), change.inputs, change.outputs);
+            digest.values(layer.bias_range().map(of).unwrap_or_default());
+        }
+        Ok(Found {
+            before: gauge.figures(original)?,
+            after: gauge.figures(&parameters)?,
+            edit_norm: edit_norm(original, &parameters, weights),
+            parameters,
+            actions,
+            policy,
+            evaluations,
+            evaluations_to_target,
+            seconds,
+            peak_bytes,
+            digest: digest.finish(),
+            curve,
+        })
+    }
+}
+
+fn world_heap_bytes(
+    world: &Config,
+    stack: &crate::nn::Stack,
+    layer: usize,
+    samples: usize,
+) -> usize {
+    4 * World::need(world, stack, layer, samples).f32s
+}
+
+/// ‖ΔW‖_F / ‖W‖_F over the edited layer's weights.
+fn edit_norm(original: &[f32], edited: &[f32], weights: core::ops::Range<usize>) -> f64 {
+    let of = |parameters: &[f32]| parameters.get(weights.clone()).unwrap_or_default().to_vec();
+    let (old, new) = (of(original), of(edited));
+    let change: Vec<f32> = new.iter().zip(&old).map(|(new, old)| new - old).collect();
+    let whole = f64::from(num::norm(&old));
+    if whole > 0.0 { f64::from(num::norm(&change)) / whole } else { 0.0 }
+}
+
+/// A learning curve in the making, thinned to about [`CURVE_POINTS`] points.
+struct Curve<'o> {
+    every: u64,
+    budget: u64,
+    sum: f64,
+    count: u64,
+    points: Vec<CurvePoint>,
+    observer: &'o dyn Observer,
+}
+
+impl<'o> Curve<'o> {
+    fn new(budget: u64, observer: &'o dyn Observer) -> Self {
+        let points = Vec::with_capacity(CURVE_POINTS as usize + 2);
+        let every = budget.div_ceil(CURVE_POINTS).max(1);
+        Self { every, budget, sum: 0.0, count: 0, points, observer }
+    }
+
+    fn point(&mut self, point: Point) {
+        self.sum += f64::from(point.value);
+        self.count += 1;
+        let last = point.evaluations == self.budget;
+        if point.evaluations.is_multiple_of(self.every) || last {
+            self.points.push(CurvePoint {
+                evaluations: point.evaluations,
+                best: point.best,
+                mean: (self.sum / self.count as f64) as f32,
+            });
+            self.observer.advanced(self.count as f64 / self.budget as f64);
+            (self.sum, self.count) = (0.0, 0);
+        }
+    }
+}

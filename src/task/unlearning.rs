@@ -1,0 +1,224 @@
+//! Unlearning whole classes.
+
+use super::{Score, Task};
+use crate::error::ShapeError;
+use crate::kernel::LANES;
+use crate::model::{Forward, ForwardError, Logits, Split};
+
+/// A set of classes below 256.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClassSet([u64; 4]);
+
+impl ClassSet {
+    /// The empty set.
+    pub const EMPTY: Self = Self([0; 4]);
+
+    /// The set of the given classes.
+    pub fn of(classes: &[u8]) -> Self {
+        classes.iter().fold(Self::EMPTY, |set, &class| set.with(class))
+    }
+
+    /// This set and `class`.
+    pub fn with(mut self, class: u8) -> Self {
+        if let Some(word) = self.0.get_mut(usize::from(class >> 6)) {
+            *word |= 1 << (class & 63);
+        }
+        self
+    }
+
+    /// Whether `class` is in the set.
+    pub fn contains(&self, class: u8) -> bool {
+        self.0.get(usize::from(class >> 6)).is_some_and(|word| word >> (class & 63) & 1 == 1)
+    }
+
+    /// Number of classes in the set.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// True for the empty set.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The classes in rising order.
+    pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
+        (0..=u8::MAX).filter(|&class| self.contains(class))
+    }
+}
+
+/// What a sample counts for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RewardKind {
+    /// The probability that the network gives: smooth, the default.
+    #[default]
+    Probability,
+    /// Whether the largest logit is right: the paper's reward, a step function.
+    Accuracy,
+}
+
+/// Forget some classes, keep the others.
+///
+/// `utility` is the mean over retain samples of p(label) (or of being right); `edit` is 1 − the mean
+/// over forget samples of the probability of *any* forgotten class (or of answering with one). For
+/// one forgotten class c that is 1 − p(c), the paper's term; for several it does not pay to turn one
+/// forgotten class into another.
+#[derive(Clone, Copy, Debug)]
+pub struct Unlearning<'a> {
+    forget: ClassSet,
+    kind: RewardKind,
+    labels: [&'a [u8]; 3],
+}
+
+impl<'a> Unlearning<'a> {
+    /// Forgets `forget`; `labels` are those of train, reward and test (empty for parts that are
+    /// never scored).
+    pub fn new(forget: ClassSet, kind: RewardKind, labels: [&'a [u8]; 3]) -> Self {
+        Self { forget, kind, labels }
+    }
+
+    /// The forgotten classes.
+    pub fn forget(&self) -> ClassSet {
+        self.forget
+    }
+
+    /// The labels of `split`.
+    pub fn labels(&self, split: Split) -> &'a [u8] {
+        let [train, reward, test] = self.labels;
+        match split {
+            Split::Train => train,
+            Split::Reward => reward,
+            Split::Test => test,
+        }
+    }
+
+    /// Accuracies on the retain and the forget samples of `split`, by their own labels.
+    ///
+    /// # Errors
+    /// As [`Task::score`].
+    pub fn accuracy(
+        &self,
+        net: &mut dyn Forward,
+        split: Split,
+    ) -> Result<Kept, ForwardError> {
+        let labels = self.labels(split);
+        ShapeError::check("labels", net.samples(), labels.len())?;
+        let mut kept = Kept::default();
+        let mut fault = Ok(());
+        let kernel = net.kernel();
+        net.for_each_logits(&mut |logits| {
+            let mut right = [0u32; LANES];
+            fault = fault.and(predict(kernel, &logits, &mut right));
+            for (&label, &class) in of_panel(labels, &logits).iter().zip(&right) {
+                let part = usize::from(self.forget.contains(label));
+                kept.samples[part] += 1;
+                kept.right[part] += usize::from(class == u32::from(label));
+            }
+        })?;
+        fault?;
+        Ok(kept)
+    }
+}
+
+/// How many retain (0) and forget (1) samples there are, and how many of them a network gets right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Samples of the retain and the forget set.
+    pub samples: [usize; 2],
+    /// Samples that are classified as their label says.
+    pub right: [usize; 2],
+}
+
+impl Kept {
+    /// Accuracy on the retain set, in [0, 1]; 0 when it is empty.
+    pub fn retain(&self) -> f32 {
+        ratio(self.right[0], self.samples[0])
+    }
+
+    /// Accuracy on the forget set, in [0, 1]; 0 when it is empty.
+    pub fn forget(&self) -> f32 {
+        ratio(self.right[1], self.samples[1])
+    }
+
+    /// Accuracy on all samples, in [0, 1].
+    pub fn all(&self) -> f32 {
+        ratio(self.right[0] + self.right[1], self.samples[0] + self.samples[1])
+    }
+}
+
+impl Task for Unlearning<'_> {
+    fn score(&mut self, net: &mut dyn Forward, split: Split) -> Result<Score, ForwardError> {
+        let labels = self.labels(split);
+        ShapeError::check("labels", net.samples(), labels.len())?;
+        let (forget, kind, kernel) = (self.forget, self.kind, net.kernel());
+        // Sums over retain and forget samples in the order of the samples; f64 keeps them exact.
+        let (mut sums, mut counts) = ([0.0f64; 2], [0usize; 2]);
+        let mut fault = Ok(());
+        net.for_each_logits(&mut |logits| {
+            let ours = of_panel(labels, &logits);
+            match kind {
+                RewardKind::Accuracy => {
+                    let mut predicted = [0u32; LANES];
+                    fault = fault.and(predict(kernel, &logits, &mut predicted));
+                    for (&label, &class) in ours.iter().zip(&predicted) {
+                        let forgotten = forget.contains(label);
+                        let part = usize::from(forgotten);
+                        let hit = if forgotten {
+                            u8::try_from(class).is_ok_and(|class| forget.contains(class))
+                        } else {
+                            class == u32::from(label)
+                        };
+                        counts[part] += 1;
+                        sums[part] += f64::from(u8::from(hit));
+                    }
+                }
+                RewardKind::Probability => {
+                    let Logits { batch, classes, values, .. } = logits;
+                    fault = fault.and(kernel.softmax(batch, classes, values));
+                    let p = |sample, class: u8| {
+                        let at = batch.at(classes, sample, usize::from(class));
+                        f64::from(values.get(at).copied().unwrap_or(0.0))
+                    };
+                    for (sample, &label) in ours.iter().enumerate() {
+                        let forgotten = forget.contains(label);
+                        let part = usize::from(forgotten);
+                        counts[part] += 1;
+                        sums[part] += if forgotten && forget.len() > 1 {
+                            forget.iter().map(|class| p(sample, class)).sum()
+                        } else {
+                            p(sample, label)
+                        };
+                    }
+                }
+            }
+        })?;
+        fault?;
+        if counts.contains(&0) {
+            return Err(ForwardError::Failed("the retain or the forget set has no samples"));
+        }
+        let mean = |part: usize| (sums[part] / counts[part] as f64) as f32;
+        Ok(Score { utility: mean(0), edit: 1.0 - mean(1) })
+    }
+}
+
+fn predict(
+    kernel: crate::kernel::Kernel,
+    logits: &Logits<'_>,
+    classes: &mut [u32; LANES],
+) -> Result<(), ShapeError> {
+    let count = logits.batch.samples();
+    let out = classes.get_mut(..count).ok_or(ShapeError {
+        what: "samples of a panel",
+        expected: LANES,
+        found: count,
+    })?;
+    kernel.argmax(logits.batch, logits.classes, logits.values, out)
+}
+
+fn of_panel<'l>(labels: &'l [u8], logits: &Logits<'_>) -> &'l [u8] {
+    labels.get(logits.first..logits.first + logits.batch.samples()).unwrap_or_default()
+}
+
+fn ratio(part: usize, whole: usize) -> f32 {
+    if whole == 0 { 0.0 } else { (part as f64 / whole as f64) as f32 }
+}

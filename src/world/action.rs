@@ -1,0 +1,91 @@
+//! How an action changes weights.
+
+use super::config::{Config, Unit, WorldKind};
+use crate::error::ShapeError;
+use crate::kernel::{Batch, Kernel, Start};
+use crate::slab::Need;
+
+/// The change that one world makes to weights of one shape, without the network around them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// Mask or shift.
+    pub kind: WorldKind,
+    /// Rank r of the action.
+    pub rank: usize,
+    /// s for a mask, s·u for a shift.
+    pub step: f32,
+    /// Inputs of the layer.
+    pub inputs: usize,
+    /// Outputs of the layer.
+    pub outputs: usize,
+}
+
+impl Change {
+    /// The change that `config` makes to a layer whose weights have the given rms.
+    pub fn new(config: &Config, rms: f32, inputs: usize, outputs: usize) -> Self {
+        let unit = match (config.kind, config.unit) {
+            (WorldKind::Mask, _) | (WorldKind::Shift, Unit::Absolute) => 1.0,
+            (WorldKind::Shift, Unit::Rms) => rms,
+        };
+        Self { kind: config.kind, rank: config.rank, step: config.step * unit, inputs, outputs }
+    }
+
+    /// Length of an action.
+    pub const fn action_len(&self) -> usize {
+        self.rank * (self.inputs + self.outputs)
+    }
+
+    /// Working memory of [`form`](Self::form): one matrix of the layer's size, or scaled factors.
+    pub const fn need(&self) -> Need {
+        Need::f32s(match self.kind {
+            WorldKind::Mask => self.inputs * self.outputs,
+            WorldKind::Shift => self.rank * self.outputs,
+        })
+    }
+
+    /// U of an action, `r × outputs`, and V, `inputs × r`.
+    pub fn factors<'f>(&self, action: &'f [f32]) -> (&'f [f32], &'f [f32]) {
+        action.split_at_checked(self.rank * self.outputs).unwrap_or_default()
+    }
+
+    /// For a shift: `U·s·u/r`, so that `V · scaled U` is what is added.
+    pub fn scale(&self, u: &[f32], scaled: &mut [f32]) {
+        let factor = self.step / self.rank as f32;
+        for (to, &from) in scaled.iter_mut().zip(u) {
+            *to = factor * from;
+        }
+    }
+
+    /// Forms the changed weights (all inputs × outputs) in `out`.
+    ///
+    /// A mask is `w · (1 + (s/r)·d)` with d one chain over the rank; a shift continues the chain of w
+    /// over the rank, `fma(V[i][q], U[q][j]·s·u/r, w)`.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when a slice has another length than the change's shape; `scratch` is of the
+    /// length that [`need`](Self::need) says.
+    pub fn form(
+        &self,
+        kernel: Kernel,
+        action: &[f32],
+        weights: &[f32],
+        scratch: &mut [f32],
+        out: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        ShapeError::check("action", self.action_len(), action.len())?;
+        ShapeError::check("scratch", self.need().f32s, scratch.len())?;
+        let (u, v) = self.factors(action);
+        let (rows, rank, outputs) = (Batch::rows(self.inputs), self.rank, self.outputs);
+        match self.kind {
+            WorldKind::Mask => {
+                kernel.dense_forward(rows, rank, outputs, u, Start::Zero, v, scratch)?;
+                kernel.mask(weights, scratch, self.step / rank as f32, out)
+            }
+            WorldKind::Shift => {
+                self.scale(u, scratch);
+                let start = Start::Values(weights);
+                kernel.dense_forward(rows, rank, outputs, scratch, start, v, out)
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The two worlds: environments whose action changes the weights of one dense layer.
+//!
+//! What belongs here: how an action becomes a change of weights, what is observed, and how a score
+//! becomes a reward. What does not: what is scored (`task`), how the network is run (`model`), who
+//! acts (`editor`, `ppo`).
+//!
+//! An action is a pair of factors with entries in [−1, 1]: U, `outputs × r`, laid out factor by
+//! factor (`q · outputs + j`), then V, `inputs × r` (`i · r + q`). Their product D = U·Vᵀ/r has
+//! entries in [−1, 1]. *MaskWorld* scales weights, `W ← W ∘ (1 + s·D)`; *ShiftWorld* adds to them,
+//! `W ← W + s·u·D`, where the unit u is the layer's own rms (so that a rescale of the layer changes
+//! nothing) or 1 (as in the paper, arXiv 2606.13461).
+
+mod action;
+mod config;
+mod env;
+
+pub use action::Change;
+pub use config::{Config, ConfigError, Observation, RewardForm, Unit, WorldKind};
+pub use env::World;
