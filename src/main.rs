@@ -1,3 +1,9 @@
-//! The program `reweight`.
+//! The program `reweight`: see `reweight --help`.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

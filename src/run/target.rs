@@ -7,6 +7,7 @@ use crate::model::{Progress, Training, digits_cnn, train, train_need};
 use crate::nn::Stack;
 use crate::num::Digest;
 use crate::slab::Heap;
+use crate::task::ClassSet;
 
 /// Which network is trained, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,7 +49,7 @@ pub(super) fn network_digest(parameters: &[f32]) -> String {
     format!("{:016x}", digest.finish())
 }
 
-/// Trains target `seed` on the train split.
+/// Trains target `seed` on the train split, without the samples of the classes `without`.
 ///
 /// # Errors
 /// [`RunError`] when the widths make no network, or training diverges.
@@ -56,6 +57,7 @@ pub fn train_target(
     kernel: Kernel,
     config: &TargetConfig,
     data: &Prepared,
+    without: ClassSet,
     seed: u64,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Target, RunError> {
@@ -69,7 +71,7 @@ pub fn train_target(
         &stack,
         &mut parameters,
         &samples,
-        &|_| true,
+        &|label| !without.contains(label),
         &config.training,
         seed,
         &mut heap.arena(),

@@ -1,0 +1,39 @@
+//! `reweight apply`.
+
+use super::common::{KernelName, print};
+use reweight::run::{self, RunError};
+use std::path::PathBuf;
+
+/// Options of `apply`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Edit file (.rwe)
+    edit: PathBuf,
+    /// Network file that the edit was made for (.rwn)
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// File to write the edited network to [default: the network's name with -edited]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Kernels
+    #[arg(long, value_name = "NAME", value_enum, default_value = "auto")]
+    kernel: KernelName,
+}
+
+/// Runs the subcommand.
+pub(super) fn run(args: &Args) -> Result<(), RunError> {
+    let kernel = args.kernel.kernel()?;
+    let network = run::load_network(&args.model)?;
+    let edited = run::apply_edit(kernel, &args.edit, &args.model, &network)?;
+    let out = args.out.clone().unwrap_or_else(|| {
+        let stem = args.model.file_stem().unwrap_or_default().to_string_lossy();
+        args.model.with_file_name(format!("{stem}-edited.rwn"))
+    });
+    run::save_network(&out, &edited, &network.key)?;
+    print(&format!(
+        "network {} -> {}\nwritten to {}\n",
+        network.digest(),
+        edited.digest(),
+        out.display()
+    ))
+}

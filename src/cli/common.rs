@@ -1,0 +1,106 @@
+//! Options that several subcommands share.
+
+use clap::{Args, ValueEnum};
+use reweight::data;
+use reweight::kernel::{Backend, Kernel};
+use reweight::run::{Prepared, RunError};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Which data.
+#[derive(Args, Debug)]
+pub(super) struct DataArgs {
+    /// Folder of IDX files, plain or .gz (*images*, *labels*); the built-in digits when left out
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// Seed that deals the data into train, reward and test
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) split_seed: u64,
+}
+
+impl DataArgs {
+    /// Loads the data and deals them.
+    pub(super) fn load(&self) -> Result<Prepared, RunError> {
+        let failed = |error: data::DataError| RunError::Failed(error.to_string());
+        let (images, parts) = match &self.data {
+            None => data::builtin_digits(self.split_seed),
+            Some(dir) => data::load_dir(dir, self.split_seed),
+        }
+        .map_err(failed)?;
+        Prepared::new(&images, &parts)
+    }
+}
+
+/// Which kernels.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum KernelName {
+    /// The fastest that this processor can run
+    Auto,
+    /// Plain Rust, fused multiply-add in software
+    Portable,
+    /// AVX2 and FMA
+    Avx2,
+    /// AVX-512F
+    Avx512,
+}
+
+impl KernelName {
+    /// The kernels of that name.
+    pub(super) fn kernel(self) -> Result<Kernel, RunError> {
+        let backend = match self {
+            Self::Auto => return Ok(Kernel::auto()),
+            Self::Portable => Backend::Portable,
+            Self::Avx2 => Backend::Avx2,
+            Self::Avx512 => Backend::Avx512,
+        };
+        Kernel::new(backend).ok_or_else(|| {
+            RunError::Failed(format!(
+                "--kernel {}: this processor cannot run it (the fastest it can is {})",
+                backend.name(),
+                Kernel::auto().backend().name()
+            ))
+        })
+    }
+}
+
+/// How a command runs; changes no figure.
+#[derive(Args, Debug)]
+pub(super) struct MachineArgs {
+    /// Threads; all cores when left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) threads: Option<u16>,
+    /// Kernels
+    #[arg(long, value_name = "NAME", value_enum, default_value = "auto")]
+    pub(super) kernel: KernelName,
+    /// No progress
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+impl MachineArgs {
+    /// Number of threads.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.map_or_else(
+            || std::thread::available_parallelism().map_or(1, usize::from),
+            usize::from,
+        )
+    }
+}
+
+/// Shape of a layer, `INxOUT`.
+pub(super) fn widths(text: &str) -> Result<(usize, usize), String> {
+    let parse = |part: &str| part.parse::<usize>().ok().filter(|&n| (1..=65_536).contains(&n));
+    text.split_once('x')
+        .and_then(|(inputs, outputs)| Some((parse(inputs)?, parse(outputs)?)))
+        .ok_or_else(|| "expected inputs x outputs, each from 1 to 65536, as in 128x32".into())
+}
+
+/// Prints to standard output; a reader that has gone away (a closed pipe) is no error.
+pub(super) fn print(text: &str) -> Result<(), RunError> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(RunError::Failed(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,61 @@
+//! The command line: one file per subcommand.
+//!
+//! What belongs here: parsing, progress, printing. What does not: anything that a library user would
+//! want to call (`run`, `report`). Everything is checked before any work begins: exit code 2 for what
+//! the command line alone shows to be wrong, 1 for what needed a file or data, 0 when done.
+
+mod apply;
+mod bench;
+mod common;
+mod evaluate;
+mod inspect;
+mod progress;
+mod train;
+mod unlearn;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Edits trained neural networks by reward alone.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Forget classes: every editor in both worlds, beside the baselines
+    Unlearn(unlearn::Args),
+    /// Train a target network and save it
+    Train(train::Args),
+    /// Accuracy, per class, and digest of a network, edited or not
+    Evaluate(evaluate::Args),
+    /// Apply an edit file to the network that it was made for
+    Apply(apply::Args),
+    /// What a file of reweight's holds
+    Inspect(inspect::Args),
+    /// Evaluations per second, GFLOP/s and share of peak, here
+    Bench(bench::Args),
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Unlearn(args) => unlearn::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Apply(args) => apply::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Bench(args) => bench::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("reweight: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

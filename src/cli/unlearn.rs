@@ -1,0 +1,175 @@
+//! `reweight unlearn`.
+
+use super::common::{DataArgs, MachineArgs, print, widths};
+use super::progress::Progress;
+use clap::ValueEnum;
+use reweight::report;
+use reweight::run::{self, Preset, RunError, TargetConfig, UnlearnConfig};
+use reweight::task::RewardKind;
+use reweight::world::{Unit, WorldKind};
+use std::path::PathBuf;
+
+/// Options of `unlearn`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Network that is trained and edited
+    #[arg(long, value_name = "NAME", value_parser = ["digits-cnn"], default_value = "digits-cnn")]
+    target: String,
+    /// Inputs x outputs of the layer fc2
+    #[arg(long, value_name = "INxOUT", value_parser = widths, default_value = "128x32")]
+    widths: (usize, usize),
+    /// Dense layer that is edited
+    #[arg(long, value_name = "NAME", default_value = "fc2")]
+    layer: String,
+    /// Classes to forget
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', default_value = "7")]
+    forget: Vec<u8>,
+    /// World
+    #[arg(long, value_enum, default_value = "both")]
+    world: WorldName,
+    /// Editors [default: ppo,sep-cma-es,random,logit-mask,none,retrain]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    editor: Vec<String>,
+    /// Hyper-parameters of ppo and of its world
+    #[arg(long, value_enum, default_value = "edit")]
+    preset: PresetName,
+    /// One hyper-parameter of ppo (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+    /// Reward evaluations of each editor [default: 2000 shift, 5000 mask]
+    #[arg(long, value_name = "N")]
+    budget: Option<u64>,
+    /// Rank of the action
+    #[arg(long, value_name = "R", default_value_t = 1)]
+    rank: usize,
+    /// Step [default: 2 shift, 1.5 mask]
+    #[arg(long, value_name = "S")]
+    step: Option<f32>,
+    /// What ShiftWorld's step is measured in [default: the preset's]
+    #[arg(long, value_enum)]
+    unit: Option<UnitName>,
+    /// Share of utility in the reward, 0 to 1
+    #[arg(long, value_name = "L", default_value_t = 0.5)]
+    lambda: f32,
+    /// What pays [default: the preset's]
+    #[arg(long, value_enum)]
+    reward: Option<RewardName>,
+    /// Steps of an episode
+    #[arg(long, value_name = "T", default_value_t = 1)]
+    episode_length: usize,
+    /// Number of seeds: replicates with a target of their own
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    seeds: u64,
+    /// First seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// Folder for results, report, edits and networks
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print results.json instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WorldName {
+    Mask,
+    Shift,
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PresetName {
+    /// What works
+    Edit,
+    /// Stable-Baselines3's defaults, accuracy, absolute unit, raw weights
+    Paper,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UnitName {
+    Rms,
+    Absolute,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RewardName {
+    Probability,
+    Accuracy,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected key=value")?;
+    Ok((key.trim().into(), value.trim().into()))
+}
+
+impl Args {
+    fn config(&self) -> Result<UnlearnConfig, RunError> {
+        let defaults = UnlearnConfig::default();
+        Ok(UnlearnConfig {
+            target: TargetConfig { widths: self.widths, ..defaults.target },
+            layer: Some(self.layer.clone()),
+            worlds: match self.world {
+                WorldName::Mask => vec![WorldKind::Mask],
+                WorldName::Shift => vec![WorldKind::Shift],
+                WorldName::Both => defaults.worlds,
+            },
+            forget: self.forget.clone(),
+            editors: if self.editor.is_empty() { defaults.editors } else { self.editor.clone() },
+            preset: match self.preset {
+                PresetName::Edit => Preset::Edit,
+                PresetName::Paper => Preset::Paper,
+            },
+            set: self.set.clone(),
+            budget: self.budget,
+            rank: self.rank,
+            step: self.step,
+            unit: self.unit.map(|unit| match unit {
+                UnitName::Rms => Unit::Rms,
+                UnitName::Absolute => Unit::Absolute,
+            }),
+            lambda: self.lambda,
+            reward: self.reward.map(|reward| match reward {
+                RewardName::Probability => RewardKind::Probability,
+                RewardName::Accuracy => RewardKind::Accuracy,
+            }),
+            episode_length: self.episode_length,
+            seeds: self.seeds,
+            seed: self.seed,
+            split_seed: self.data.split_seed,
+            threads: self.machine.threads(),
+            kernel: self.machine.kernel.kernel()?,
+        })
+    }
+}
+
+/// Runs the subcommand.
+pub(super) fn run(args: &Args) -> Result<(), RunError> {
+    let config = args.config()?;
+    config.validate()?;
+    let data = args.data.load()?;
+    let store = args.out.as_deref().map(run::Store::open).transpose()?;
+    let progress = Progress::new(args.machine.quiet);
+    let key = run::target_key(&config.target, &data);
+    let cached = |seed| store.as_ref().and_then(|store| store.target(&key, seed));
+    let mut unlearned = run::unlearn(&config, &data, &cached, &progress)?;
+    progress.clear();
+    unlearned.results.summary = report::summarise(&unlearned.results.runs);
+    if let Some(store) = &store {
+        store.save(&key, &unlearned)?;
+        report::write_all(store.dir(), &unlearned.results)
+            .map_err(|error| RunError::Failed(error.to_string()))?;
+    }
+    if args.json {
+        return print(&report::json(&unlearned.results));
+    }
+    print(&report::table(&unlearned.results))?;
+    if let Some(dir) = &args.out {
+        print(&format!("\nWritten to {}: report.md, results.json, results.csv, edits, networks\n", dir.display()))?;
+    }
+    Ok(())
+}
