@@ -14,7 +14,7 @@ mod train;
 
 pub use builtin::{DIGITS_INPUT, digits_cnn};
 pub use plain::Plain;
-pub use prefix::Prefix;
+pub use prefix::{Change, Changed, Prefix};
 pub use train::{Progress, Training, train, train_need};
 
 use crate::error::{ShapeError, TooSmall};

@@ -5,6 +5,7 @@ use crate::error::ShapeError;
 use crate::kernel::{Batch, Kernel, LANES, Start};
 use crate::nn::{Kind, Stack};
 use crate::slab::{Arena, Need};
+use core::ops::Range;
 
 /// A network whose dense layer `layer` is edited again and again, over fixed samples.
 ///
@@ -165,7 +166,7 @@ impl<'a> Prefix<'a> {
         if next.weight_range().is_empty() || !(factor > 0.0 && factor.is_finite()) {
             return false;
         }
-        let scale = |parameters: &mut [f32], range, factor: f32| {
+        let scale = |parameters: &mut [f32], range: Range<usize>, factor: f32| {
             for value in parameters.get_mut(range).unwrap_or_default() {
                 *value *= factor;
             }
@@ -234,20 +235,30 @@ impl Forward for Changed<'_, '_> {
         &mut self,
         visit: &mut dyn FnMut(Logits<'_>),
     ) -> Result<(), ForwardError> {
-        let Prefix { kernel, stack, parameters, layer, inputs, outputs, samples, x, base, .. } =
-            &*self.prefix;
-        let (kernel, inputs, outputs) = (*kernel, *inputs, *outputs);
+        let Prefix {
+            kernel,
+            stack,
+            ref parameters,
+            layer,
+            inputs,
+            outputs,
+            samples,
+            ref x,
+            ref base,
+            ref current,
+            ref mut thin,
+            ref mut hidden,
+            ref mut logits,
+            ref mut scratch,
+        } = *self.prefix;
         let bias = stack
             .layers()
-            .get(*layer)
+            .get(layer)
             .and_then(|layer| layer.bias_range())
             .and_then(|range| parameters.get(range));
-        let before: &[f32] =
-            if self.prefix.current.is_empty() { base } else { &*self.prefix.current };
+        let before: &[f32] = if current.is_empty() { base } else { current };
         let classes = stack.outputs();
         let tail = layer + 1..stack.layers().len();
-        let (thin, hidden) = (&mut *self.prefix.thin, &mut *self.prefix.hidden);
-        let (logits, scratch) = (&mut *self.prefix.logits, &mut *self.prefix.scratch);
         for index in 0..samples.batch.panels() {
             let part = samples.batch.panel(index);
             let x = panel_of(x, inputs, index);

@@ -16,4 +16,4 @@ mod env;
 
 pub use action::Change;
 pub use config::{Config, ConfigError, Observation, RewardForm, Unit, WorldKind};
-pub use env::World;
+pub use env::{World, WorldError};

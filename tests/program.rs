@@ -1,0 +1,177 @@
+//! The program as a user meets it: exit codes, messages, files.
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn reweight(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_reweight")).args(args).output().unwrap()
+}
+
+/// A folder of this test's own, empty.
+fn folder(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// Runs the program, which must fail with `code` and one line that names everything in `named`.
+fn refused(args: &[&str], code: i32, named: &[&str]) {
+    let output = reweight(args);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
+    for name in named {
+        assert!(message.contains(name), "{args:?}: {message:?} does not name {name:?}");
+    }
+    if code == 1 {
+        assert_eq!(message.trim_end().lines().count(), 1, "{args:?}: {message}");
+    }
+    assert!(!message.contains("panicked"), "{message}");
+}
+
+fn idx(dims: &[u32], body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, dims.len() as u8];
+    dims.iter().for_each(|dim| bytes.extend(dim.to_be_bytes()));
+    bytes.extend(body);
+    bytes
+}
+
+#[test]
+fn what_the_command_line_alone_shows_to_be_wrong_exits_with_2() {
+    refused(&["unlearn", "--budget", "0"], 2, &["--budget", "at least 1"]);
+    refused(&["unlearn", "--editor", "sep-cma"], 2, &["sep-cma", "did you mean sep-cma-es"]);
+    refused(&["unlearn", "--seeds", "0"], 2, &["--seeds"]);
+    refused(&["unlearn", "--lambda", "1.5"], 2, &["lambda", "between 0 and 1"]);
+    refused(&["unlearn", "--step", "-1"], 2, &[]);
+    refused(&["unlearn", "--rank", "0"], 2, &["rank"]);
+    refused(&["unlearn", "--set", "clip"], 2, &["key=value"]);
+    refused(&["unlearn", "--set", "clop=1"], 2, &["clop"]);
+    refused(&["unlearn", "--world", "moon"], 2, &["moon", "mask"]);
+    refused(&["unlearn", "--widths", "128"], 2, &["128x32"]);
+    refused(&["frobnicate"], 2, &["frobnicate"]);
+}
+
+#[test]
+fn what_needed_a_file_or_data_exits_with_1() {
+    refused(&["unlearn", "--quiet", "--forget", "12"], 1, &["12", "0 to 9"]);
+    refused(&["unlearn", "--quiet", "--forget", "0,1,2,3,4,5,6,7,8,9"], 1, &["every class"]);
+    refused(&["unlearn", "--quiet", "--layer", "fc9"], 1, &["fc9", "fc1, fc2, fc3"]);
+    refused(&["unlearn", "--quiet", "--layer", "conv1"], 1, &["conv1", "fc2"]);
+    refused(&["unlearn", "--quiet", "--data", "no/such/folder"], 1, &["no/such/folder"]);
+    refused(&["inspect", "no-such-file.rwe"], 1, &["no-such-file.rwe"]);
+    refused(&["evaluate", "--model", "no-such-file.rwn"], 1, &["no-such-file.rwn"]);
+}
+
+#[test]
+fn bad_image_files_are_named() {
+    let dir = folder("bad-images");
+    let (images, labels) = (dir.join("x-images-idx3-ubyte"), dir.join("x-labels-idx1-ubyte"));
+    let case = |image_bytes: &[u8], label_bytes: &[u8], named: &[&str]| {
+        fs::write(&images, image_bytes).unwrap();
+        fs::write(&labels, label_bytes).unwrap();
+        refused(&["unlearn", "--quiet", "--data", dir.to_str().unwrap()], 1, named);
+    };
+    let pixels = vec![7u8; 12 * 16];
+    let good_images = idx(&[12, 4, 4], &pixels);
+    let good_labels = idx(&[12], &[0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
+    case(&good_images[..100], &good_labels, &["x-images-idx3-ubyte"]);
+    case(&[1, 2, 3, 4, 5, 6, 7, 8], &good_labels, &["x-images-idx3-ubyte"]);
+    case(&good_images, &idx(&[11], &[0; 11]), &["12", "11"]);
+    case(&good_images, &good_labels[..12], &["x-labels-idx1-ubyte"]);
+    fs::remove_file(&labels).unwrap();
+    refused(&["unlearn", "--quiet", "--data", dir.to_str().unwrap()], 1, &["labels"]);
+}
+
+#[test]
+fn an_out_that_cannot_be_written_leaves_what_was_there() {
+    let dir = folder("blocked");
+    let file = dir.join("a-file");
+    fs::write(&file, "precious").unwrap();
+    refused(
+        &["unlearn", "--quiet", "--seeds", "1", "--budget", "10", "--out", file.to_str().unwrap()],
+        1,
+        &["a-file"],
+    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+}
+
+/// One small run, its files, and every command that reads them.
+#[test]
+fn a_run_leaves_files_that_the_other_commands_read() {
+    let dir = folder("whole");
+    let out = dir.to_str().unwrap();
+    let base =
+        ["unlearn", "--quiet", "--seeds", "1", "--editor", "sep-cma-es,retrain,logit-mask,none"];
+    let small = [&base[..], &["--budget", "200", "--world", "shift", "--out", out]].concat();
+    let output = reweight(&small);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("sep-cma-es") && table.contains("retrain"), "{table}");
+    let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+    let results: serde_json::Value = serde_json::from_str(&read("results.json")).unwrap();
+    assert_eq!(results["schema"], 1);
+    assert_eq!(results["runs"].as_array().unwrap().len(), 4);
+    for run in results["runs"].as_array().unwrap() {
+        assert_eq!(run["probe_recovery"], serde_json::Value::Null, "not computed: null, never 0");
+        assert!(run["before"]["retain_test"].as_f64().unwrap() > 0.9);
+    }
+    let report = read("report.md");
+    assert!(report.contains("sep-cma-es"));
+
+    // The second run reuses the target and gives the same bytes, with other threads and kernels.
+    let network = dir.join("networks/target-0.rwn");
+    let trained = fs::metadata(&network).unwrap().modified().unwrap();
+    let before = (read("results.csv"), report, fs::read(&network).unwrap());
+    let again = [&small[..], &["--threads", "1"]].concat();
+    assert!(reweight(&again).status.success());
+    assert_eq!(before, (read("results.csv"), read("report.md"), fs::read(&network).unwrap()));
+    assert_eq!(fs::metadata(&network).unwrap().modified().unwrap(), trained, "the target was cached");
+
+    let edit = dir.join("edits/sep-cma-es-shift-0.rwe");
+    assert!(fs::metadata(&edit).unwrap().len() < 2048);
+    let inspected = reweight(&["inspect", edit.to_str().unwrap()]);
+    let text = String::from_utf8(inspected.stdout).unwrap();
+    assert!(text.contains("fc2") && text.contains("shift"), "{text}");
+
+    let edited = dir.join("edited.rwn");
+    let (edit, network) = (edit.to_str().unwrap(), network.to_str().unwrap());
+    let applied = reweight(&["apply", edit, "--model", network, "--out", edited.to_str().unwrap()]);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let kept = dir.join("networks/sep-cma-es-shift-0.rwn");
+    assert_eq!(fs::read(&edited).unwrap(), fs::read(kept).unwrap(), "apply gives what the run gave");
+    refused(&["apply", edit, "--model", edited.to_str().unwrap()], 1, &["edited.rwn", "made for"]);
+
+    let evaluated = reweight(&["evaluate", "--json", "--model", edited.to_str().unwrap()]);
+    let evaluated: serde_json::Value = serde_json::from_slice(&evaluated.stdout).unwrap();
+    let test = &evaluated["parts"][2]["per_class"];
+    let forget = test[7].as_f64().unwrap() as f32;
+    let after = results["runs"][0]["after"]["forget_test"].as_f64().unwrap() as f32;
+    assert_eq!(forget, after);
+
+    // A flipped bit, a cut file, the wrong kind: each is refused with the file's name.
+    let mut bytes = fs::read(network).unwrap();
+    let broken = dir.join("broken.rwn");
+    let at = bytes.len() / 2;
+    bytes[at] ^= 4;
+    fs::write(&broken, &bytes).unwrap();
+    refused(&["evaluate", "--model", broken.to_str().unwrap()], 1, &["broken.rwn", "checksum"]);
+    fs::write(&broken, &bytes[..at]).unwrap();
+    refused(&["evaluate", "--model", broken.to_str().unwrap()], 1, &["broken.rwn"]);
+    refused(&["evaluate", "--model", edit], 1, &[".rwe"]);
+}
+
+#[test]
+fn train_writes_a_network_that_evaluate_reads() {
+    let dir = folder("train");
+    let file = dir.join("net.rwn");
+    let file = file.to_str().unwrap();
+    let trained = reweight(&["train", "digits", "--quiet", "--epochs", "2", "--out", file]);
+    assert!(trained.status.success(), "{}", String::from_utf8_lossy(&trained.stderr));
+    let evaluated = reweight(&["evaluate", "--model", file]);
+    let text = String::from_utf8(evaluated.stdout).unwrap();
+    assert!(text.contains("test") && text.contains('%'), "{text}");
+    let inspected = String::from_utf8(reweight(&["inspect", file]).stdout).unwrap();
+    assert!(inspected.contains("conv1") && inspected.contains("fc3"), "{inspected}");
+}
