@@ -7,6 +7,12 @@
 //! An environment writes observations into the caller's buffers and returns a [`Step`]. It is
 //! object-safe, allocates nothing, and answers misuse with an [`EnvError`], never a panic.
 
+mod check;
+mod violation;
+
+pub use check::{check_env, check_need};
+pub use violation::Violation;
+
 use core::fmt;
 
 /// How an episode stands after a step.
@@ -54,7 +60,7 @@ pub struct Spec {
     pub observation: Space,
     /// Actions; both bounds are finite.
     pub action: Space,
-    /// Least and largest reward of a step; [`check_env`](crate::env) tests it.
+    /// Least and largest reward of a step; [`check_env`] tests it.
     pub reward: (f32, f32),
     /// Steps after which an episode has ended at the latest, if that is fixed.
     pub horizon: Option<usize>,
