@@ -8,6 +8,7 @@ extern crate alloc;
 pub mod env;
 pub mod error;
 pub mod kernel;
+pub mod metric;
 pub mod num;
 pub mod rng;
 #[cfg(feature = "std")]

@@ -386,7 +386,12 @@ impl Kernel {
     ///
     /// # Errors
     /// [`ShapeError`] for a slice of another length than its shape.
-    pub fn softmax(self, batch: Batch, features: usize, values: &mut [f32]) -> Result<(), ShapeError> {
+    pub fn softmax(
+        self,
+        batch: Batch,
+        features: usize,
+        values: &mut [f32],
+    ) -> Result<(), ShapeError> {
         ShapeError::check("logits", batch.len(features), values.len())?;
         naive::softmax(batch, features, values);
         Ok(())

@@ -124,7 +124,9 @@ fn taps(conv: &Conv2d, row: usize, col: usize, mut visit: impl FnMut(usize, usiz
         for ky in 0..conv.kernel[0] {
             let Some(y) = tap(row, conv.stride[0], ky, conv.padding[0], height) else { continue };
             for kx in 0..conv.kernel[1] {
-                let Some(x) = tap(col, conv.stride[1], kx, conv.padding[1], width) else { continue };
+                let Some(x) = tap(col, conv.stride[1], kx, conv.padding[1], width) else {
+                    continue;
+                };
                 let index = (channel * conv.kernel[0] + ky) * conv.kernel[1] + kx;
                 visit(index, (channel * height + y) * width + x);
             }
@@ -175,13 +177,17 @@ pub(super) fn conv2d_input_gradient(
             for channel in 0..channels {
                 for ky in 0..conv.kernel[0] {
                     for kx in 0..conv.kernel[1] {
-                        let (Some(down), Some(right)) =
-                            ((y + conv.padding[0]).checked_sub(ky), (x + conv.padding[1]).checked_sub(kx))
-                        else {
+                        let (Some(down), Some(right)) = (
+                            (y + conv.padding[0]).checked_sub(ky),
+                            (x + conv.padding[1]).checked_sub(kx),
+                        ) else {
                             continue;
                         };
                         let (row, col) = (down / conv.stride[0], right / conv.stride[1]);
-                        if down % conv.stride[0] != 0 || right % conv.stride[1] != 0 || row >= rows || col >= cols
+                        if down % conv.stride[0] != 0
+                            || right % conv.stride[1] != 0
+                            || row >= rows
+                            || col >= cols
                         {
                             continue;
                         }

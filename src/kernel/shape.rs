@@ -3,7 +3,8 @@
 /// Samples that lie side by side in a panel.
 ///
 /// A constant of the target that changes no bit: every sample's arithmetic is its own.
-pub const LANES: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) { 32 } else { 4 };
+pub const LANES: usize =
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) { 32 } else { 4 };
 
 /// How the samples of a batch lie in memory: panels of `width` samples, `[panel][feature][lane]`.
 ///
