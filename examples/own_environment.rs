@@ -69,7 +69,7 @@ impl Env for Thermostat {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut env = Thermostat { rooms: None };
-    let mut heap = Heap::new(check_need(&env));
+    let mut heap = Heap::new(check_need(&env.spec(), 0));
     check_env(&mut env, 0, &mut heap.arena())?;
     println!("the environment keeps the contract");
 

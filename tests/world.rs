@@ -122,7 +122,7 @@ proptest! {
         toy in toy(), config in config(), kind in reward_kind(), seed in any::<u64>(),
     ) {
         with_world(&toy, kind, config, 1.0, |world| {
-            let need = check_need(world);
+            let need = check_need(&world.spec(), world.original_weights().len());
             let mut heap = Heap::new(need);
             let checked = check_env(world, seed, &mut heap.arena());
             prop_assert!(checked.is_ok(), "{config:?}: {}", checked.unwrap_err());

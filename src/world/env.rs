@@ -355,7 +355,10 @@ impl Env for World<'_> {
     }
 
     fn rescale(&mut self, factor: f32) -> bool {
-        self.prefix.rescale(factor) && self.measure().is_ok()
+        // A step in absolute units does notice the layer's scale.
+        let units_of_the_layer =
+            self.config.kind == WorldKind::Mask || self.config.unit == Unit::Rms;
+        units_of_the_layer && self.prefix.rescale(factor) && self.measure().is_ok()
     }
 }
 

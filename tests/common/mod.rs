@@ -7,20 +7,21 @@ use reweight::rng::{Purpose, Rng};
 use reweight::task::{ClassSet, RewardKind, Unlearning};
 
 /// Classes of the toy problem.
-pub const CLASSES: usize = 4;
+pub(crate) const CLASSES: usize = 4;
 
 /// What a world is built around.
-pub struct Toy {
-    pub stack: Stack,
-    pub parameters: Vec<f32>,
-    pub batch: Batch,
-    pub inputs: Vec<f32>,
-    pub labels: Vec<u8>,
+#[derive(Debug)]
+pub(crate) struct Toy {
+    pub(crate) stack: Stack,
+    pub(crate) parameters: Vec<f32>,
+    pub(crate) batch: Batch,
+    pub(crate) inputs: Vec<f32>,
+    pub(crate) labels: Vec<u8>,
 }
 
 impl Toy {
     /// `features` → `inputs` → `outputs` → 4 classes, on `samples` samples.
-    pub fn new(features: usize, inputs: usize, outputs: usize, samples: usize, seed: u64) -> Self {
+    pub(crate) fn new(features: usize, inputs: usize, outputs: usize, samples: usize, seed: u64) -> Self {
         let mut stack = Stack::new([features, 1, 1]);
         stack.dense("a", inputs).unwrap().relu().unwrap();
         stack.dense("b", outputs).unwrap().relu().unwrap();
@@ -36,17 +37,17 @@ impl Toy {
         Self { stack, parameters, batch, inputs, labels }
     }
 
-    pub fn samples(&self) -> Samples<'_> {
+    pub(crate) fn samples(&self) -> Samples<'_> {
         Samples { batch: self.batch, inputs: &self.inputs, labels: &self.labels }
     }
 
     /// Forget class 1 of the reward split.
-    pub fn task(&self, kind: RewardKind) -> Unlearning<'_> {
+    pub(crate) fn task(&self, kind: RewardKind) -> Unlearning<'_> {
         Unlearning::new(ClassSet::of(&[1]), kind, [&[], &self.labels, &[]])
     }
 
     /// Index of the edited layer.
-    pub fn layer(&self) -> usize {
+    pub(crate) fn layer(&self) -> usize {
         self.stack.find("b").unwrap()
     }
 }
