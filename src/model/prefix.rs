@@ -258,7 +258,13 @@ impl Forward for Changed<'_, '_> {
             .and_then(|range| parameters.get(range));
         let before: &[f32] = if current.is_empty() { base } else { current };
         let classes = stack.outputs();
-        let tail = layer + 1..stack.layers().len();
+        let layers = stack.layers();
+        // Activations right after the layer work in place, without a copy.
+        let is_activation = |index: &usize| {
+            layers.get(*index).is_some_and(|layer| layer.kind().is_activation())
+        };
+        let tail = (layer + 1..layers.len()).find(|index| !is_activation(index));
+        let activations = layer + 1..tail.unwrap_or(layers.len());
         for index in 0..samples.batch.panels() {
             let part = samples.batch.panel(index);
             let x = panel_of(x, inputs, index);
@@ -275,10 +281,22 @@ impl Forward for Changed<'_, '_> {
                     kernel.dense_forward(part, rank, outputs, u, start, thin, hidden)?;
                 }
             }
+            for activation in layers.get(activations.clone()).unwrap_or_default() {
+                match activation.kind() {
+                    Kind::Tanh => kernel.tanh(hidden),
+                    _ => kernel.relu(hidden),
+                }
+            }
+            let first = index * LANES;
+            let Some(tail) = tail else {
+                visit(Logits { first, batch: part, classes, values: hidden });
+                continue;
+            };
             let values = logits.get_mut(..part.len(classes)).unwrap_or_default();
             let scratch = scratch.get_mut(..stack.scratch(part)).unwrap_or_default();
-            stack.forward(kernel, tail.clone(), part, parameters, hidden, scratch, values)?;
-            visit(Logits { first: index * LANES, batch: part, classes, values });
+            let tail = tail..layers.len();
+            stack.forward(kernel, tail, part, parameters, hidden, scratch, values)?;
+            visit(Logits { first, batch: part, classes, values });
         }
         Ok(())
     }
