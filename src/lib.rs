@@ -5,6 +5,8 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(feature = "std")]
+pub mod data;
 pub mod env;
 pub mod error;
 pub mod kernel;
