@@ -1,0 +1,259 @@
+//! What can be wrong with a data set.
+
+use std::fmt;
+
+/// What is wrong with a data set, and where: one line when displayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataError {
+    /// The file, the folder, or the name of the set.
+    pub place: String,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong. Offsets count bytes of the decompressed content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// There is no such file or folder.
+    Missing,
+    /// The operating system could not read on.
+    Read {
+        /// Bytes that were read before.
+        offset: u64,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// The gzip stream is cut or damaged.
+    Gzip {
+        /// Bytes that were unpacked before.
+        offset: u64,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// The content ends too early.
+    Cut {
+        /// Where the part begins that is not whole.
+        offset: u64,
+        /// What stands there: "the header", "pixels", "labels".
+        what: &'static str,
+        /// Bytes that it takes.
+        expected: u64,
+        /// Bytes that are there.
+        found: u64,
+    },
+    /// The content goes on after its last value.
+    Trailing {
+        /// Where it should have ended.
+        offset: u64,
+    },
+    /// An IDX file begins with two zero bytes, this one does not.
+    NotIdx {
+        /// Its first two bytes.
+        found: [u8; 2],
+    },
+    /// IDX data of another type than unsigned byte (8), at offset 2.
+    Type {
+        /// The type that it declares.
+        found: u8,
+    },
+    /// IDX data of another number of dimensions, at offset 3.
+    Dimensions {
+        /// Three for images, one for labels.
+        expected: u8,
+        /// The number that it declares.
+        found: u8,
+    },
+    /// A side of an image is zero or absurdly long.
+    Side {
+        /// Where it is declared.
+        offset: u64,
+        /// "rows" or "columns".
+        what: &'static str,
+        /// What is declared.
+        found: u32,
+        /// The longest side that is read.
+        limit: u32,
+    },
+    /// Images should be given a side that is zero or absurdly long.
+    NewSide {
+        /// "rows" or "columns".
+        what: &'static str,
+        /// What was asked for.
+        found: usize,
+        /// The longest side.
+        limit: u32,
+    },
+    /// Number and size of samples call for more bytes than this crate ever holds.
+    TooLarge {
+        /// Bytes that they call for.
+        found: u128,
+        /// The most that is held.
+        limit: u64,
+    },
+    /// There is not one sample.
+    Empty,
+    /// A label is too large.
+    Label {
+        /// Which sample, from 0. In a labels file its byte stands at offset 8 + sample.
+        sample: usize,
+        /// Its label.
+        found: u8,
+        /// Labels are below this.
+        limit: usize,
+    },
+    /// The numbers of images and labels differ.
+    Counts {
+        /// Images.
+        images: usize,
+        /// Labels.
+        labels: usize,
+        /// The file that the labels come from.
+        labels_file: String,
+    },
+    /// The pixels do not fill whole images of the size they are said to have.
+    Pixels {
+        /// Values that the size calls for.
+        expected: u128,
+        /// Values that are there.
+        found: usize,
+    },
+    /// The images of the test set have another size than those of the training set.
+    Sizes {
+        /// Rows and columns of the training images.
+        train: (usize, usize),
+        /// Rows and columns of the test images.
+        test: (usize, usize),
+    },
+    /// The content is not what it must be.
+    Digest {
+        /// sha256 that it must have.
+        expected: &'static str,
+        /// sha256 that it has.
+        found: String,
+    },
+    /// A class has no sample in one of the parts.
+    Class {
+        /// The class.
+        class: usize,
+        /// The part that has none: "train", "reward", "test".
+        part: &'static str,
+        /// Samples of the class in the whole set.
+        samples: usize,
+    },
+    /// A folder without `*images*` or without `*labels*`.
+    NoFiles {
+        /// "images" or "labels".
+        what: &'static str,
+    },
+    /// An images file without its labels file, or the reverse.
+    Unpaired {
+        /// The file that stands alone.
+        file: String,
+        /// "images" or "labels".
+        lacks: &'static str,
+    },
+    /// Several sets lie in a folder, and nothing says which is meant.
+    Ambiguous {
+        /// The images files that were found, or two names for one file.
+        files: String,
+    },
+}
+
+impl DataError {
+    /// A problem with `place`.
+    pub(super) fn new(place: &str, problem: Problem) -> Self {
+        Self { place: place.to_string(), problem }
+    }
+}
+
+impl fmt::Display for DataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Control characters in a name would break the one line.
+        for c in self.place.chars() {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
+
+impl std::error::Error for DataError {}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => write!(f, "there is no such file or folder"),
+            Self::Read { offset, reason } => write!(f, "cannot be read at byte {offset}: {reason}"),
+            Self::Gzip { offset, reason } => {
+                write!(
+                    f,
+                    "the gzip stream is cut or damaged after {offset} unpacked bytes: {reason}"
+                )
+            }
+            Self::Cut { offset, what, expected, found } => write!(
+                f,
+                "the file is cut: {what} at byte {offset} should take {expected} bytes, {found} are there"
+            ),
+            Self::Trailing { offset } => {
+                write!(f, "the file should end at byte {offset} by its own header, but goes on")
+            }
+            Self::NotIdx { found: [a, b] } => write!(
+                f,
+                "not an IDX file: its first two bytes should be 00 00 (or 1f 8b for gzip), found {a:02x} {b:02x}"
+            ),
+            Self::Type { found } => {
+                write!(f, "byte 2: expected data type 08 (unsigned bytes), found {found:02x}")
+            }
+            Self::Dimensions { expected, found } => {
+                let kind = if *expected == 3 { "images" } else { "labels" };
+                write!(f, "byte 3: expected {expected} dimension(s) ({kind}), found {found}")
+            }
+            Self::Side { offset, what, found, limit } => {
+                write!(f, "byte {offset}: expected 1 to {limit} {what}, found {found}")
+            }
+            Self::NewSide { what, found, limit } => {
+                write!(f, "cannot be resampled to {found} {what}: expected 1 to {limit}")
+            }
+            Self::TooLarge { found, limit } => {
+                write!(
+                    f,
+                    "{found} bytes by number and size of samples, at most {limit} are accepted"
+                )
+            }
+            Self::Empty => write!(f, "expected at least one sample, found none"),
+            Self::Label { sample, found, limit } => write!(
+                f,
+                "label {found} of sample {sample} is out of range: labels are 0 to {}",
+                limit.saturating_sub(1)
+            ),
+            Self::Counts { images, labels, labels_file } => {
+                write!(f, "{images} images, but {labels} labels in {labels_file}")
+            }
+            Self::Pixels { expected, found } => {
+                write!(f, "expected {expected} pixels by number and size of images, found {found}")
+            }
+            Self::Sizes { train, test } => write!(
+                f,
+                "training images are {} x {}, test images {} x {}: they must have one size",
+                train.0, train.1, test.0, test.1
+            ),
+            Self::Digest { expected, found } => {
+                write!(f, "damaged: its content should have sha256 {expected}, found {found}")
+            }
+            Self::Class { class, part, samples } => write!(
+                f,
+                "class {class} has {samples} sample(s), none of them in the {part} part: every part needs one"
+            ),
+            Self::NoFiles { what } => {
+                write!(f, "expected IDX files, but no file has \"{what}\" in its name")
+            }
+            Self::Unpaired { file, lacks } => {
+                write!(f, "{file} has no {lacks} file beside it (the same name with \"{lacks}\")")
+            }
+            Self::Ambiguous { files } => write!(
+                f,
+                "expected one set, or one train and one test set, found {files}: name one images file instead"
+            ),
+        }
+    }
+}

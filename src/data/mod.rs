@@ -1,0 +1,26 @@
+//! Image sets: built-in digits and IDX files, dealt into train, reward and test.
+//!
+//! What belongs here: reading files of the standard formats, checking them, resampling, dealing
+//! samples into parts. What does not: how samples are laid out for a network (`run`), what a
+//! network makes of them (`model`).
+//!
+//! Nothing that a file claims about its own size is believed: sizes are checked against limits
+//! before anything is allocated, memory grows with the bytes that are really there, and a
+//! compressed file is unpacked to at most one byte more than its header calls for.
+
+mod builtin;
+mod dir;
+mod error;
+pub mod idx;
+mod resample;
+mod set;
+mod split;
+
+#[cfg(test)]
+mod tests;
+
+pub use builtin::{DIGITS_DIGEST, builtin_digits};
+pub use dir::load_dir;
+pub use error::{DataError, Problem};
+pub use set::Images;
+pub use split::Parts;
