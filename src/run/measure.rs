@@ -4,7 +4,7 @@ use super::error::RunError;
 use super::prepare::{Part, Prepared};
 use super::record::Figures;
 use crate::kernel::Kernel;
-use crate::metric;
+use crate::metric::{self, TowAccuracies};
 use crate::model::{Forward, Plain, Split};
 use crate::nn::Stack;
 use crate::slab::Heap;
@@ -18,9 +18,6 @@ pub(super) struct Gauge<'a> {
     pub(super) task: Unlearning<'a>,
     pub(super) lambda: f32,
 }
-
-/// Accuracies that the tug-of-war score compares: forget and retain samples of train, retain of test.
-pub(super) type Accuracies = [f64; 3];
 
 impl Gauge<'_> {
     fn on<R>(
@@ -63,11 +60,15 @@ impl Gauge<'_> {
     }
 
     /// What the tug-of-war score compares.
-    pub(super) fn accuracies(&self, parameters: &[f32]) -> Result<Accuracies, RunError> {
+    pub(super) fn accuracies(&self, parameters: &[f32]) -> Result<TowAccuracies, RunError> {
         let train = self
             .on(&self.data.train_panels, parameters, |net| self.task.accuracy(net, Split::Train))?;
         let test = self.test(parameters)?;
-        Ok([train.forget(), train.retain(), test.retain()].map(f64::from))
+        Ok(TowAccuracies {
+            forget_train: f64::from(train.forget()),
+            retain_train: f64::from(train.retain()),
+            retain_test: f64::from(test.retain()),
+        })
     }
 
     /// Softmax outputs on the forget samples of the test split, sample by sample.
@@ -106,6 +107,7 @@ pub(super) fn to_retrained(
 ) -> Result<(f64, f64), RunError> {
     let tow = metric::tug_of_war(gauge.accuracies(edited)?, gauge.accuracies(retrained)?);
     let (ours, theirs) = (gauge.forget_outputs(edited)?, gauge.forget_outputs(retrained)?);
-    let js = metric::js_divergence(gauge.data.classes, &ours, &theirs);
+    let js = metric::js_divergence(&ours, &theirs, gauge.stack.outputs())
+        .map_err(|error| RunError::Failed(format!("divergence to the retrained network: {error}")))?;
     Ok((tow, js))
 }

@@ -3,7 +3,7 @@
 use super::error::RunError;
 use crate::data::{Images, Parts};
 use crate::kernel::{Batch, Kernel};
-use crate::model::Samples;
+use crate::model::{DIGITS_INPUT, Samples};
 
 /// Samples of one part, in one layout.
 #[derive(Clone, Debug)]
@@ -69,11 +69,15 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Deals `images` into the three parts.
+    /// Deals `images` into the three parts; images of another size are resampled to 28 × 28.
     ///
     /// # Errors
-    /// [`RunError`] when the images cannot be laid out.
+    /// [`RunError`] when the images cannot be resampled or laid out.
     pub fn new(images: &Images, parts: &Parts) -> Result<Self, RunError> {
+        let [_, rows, cols] = DIGITS_INPUT;
+        let images = &images
+            .resampled(rows, cols)
+            .map_err(|error| RunError::Failed(error.to_string()))?;
         Ok(Self {
             name: images.name.clone(),
             classes: images.classes,
