@@ -49,8 +49,7 @@ impl Env for Thermostat {
         let found = observation.len();
         let to: &mut [f32; 2] =
             observation.try_into().map_err(|_| length("the observation", found))?;
-        let heat: &[f32; 2] =
-            action.try_into().map_err(|_| length("the action", action.len()))?;
+        let heat: &[f32; 2] = action.try_into().map_err(|_| length("the action", action.len()))?;
         for (index, &value) in heat.iter().enumerate() {
             if !value.is_finite() {
                 return Err(EnvError::NotFinite { index });
@@ -77,7 +76,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in ["random", "es", "sep-cma-es", "ppo"] {
         let editor = reweight::editor::find(name).ok_or("not in the table")?.editor;
         let (spec, stack) = (env.spec(), Stack::new([1, 1, 1]));
-        let shape = reweight::editor::JobShape { spec, stack: &stack, settings: &settings, training: None };
+        let shape =
+            reweight::editor::JobShape { spec, stack: &stack, settings: &settings, training: None };
         let mut heap = Heap::new(JobMemory::need(&spec).and(editor.need(&shape)));
         let mut arena = heap.arena();
         let memory = JobMemory::new(&spec, &mut arena)?;
@@ -86,7 +86,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         editor.edit(&mut job, &mut arena)?;
         let reached = job.evaluations_to_target();
         if let Some((reward, action)) = job.best() {
-            println!("{name:<11} best reward {reward:.3} with heat {action:.2?}, .99 after {reached:?}");
+            println!(
+                "{name:<11} best reward {reward:.3} with heat {action:.2?}, .99 after {reached:?}"
+            );
         }
     }
     Ok(())

@@ -35,7 +35,8 @@ impl Task for TellApart<'_> {
         net.for_each_logits(&mut |logits| {
             let mut classes = [0u32; LANES];
             let predicted = &mut classes[..logits.batch.samples()];
-            fault = fault.and(kernel.argmax(logits.batch, logits.classes, logits.values, predicted));
+            fault =
+                fault.and(kernel.argmax(logits.batch, logits.classes, logits.values, predicted));
             for (&label, &class) in self.labels[logits.first..].iter().zip(&*predicted) {
                 right += usize::from(class == u32::from(label));
                 if PAIR.contains(&label) {
@@ -69,7 +70,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let samples = data.reward.samples();
         let mut heap = Heap::new(World::need(&config, &target.stack, layer, data.reward.len()));
         let mut world = World::new(
-            config, kernel, &target.stack, &mut parameters, layer, samples, &mut task, &mut heap.arena(),
+            config,
+            kernel,
+            &target.stack,
+            &mut parameters,
+            layer,
+            samples,
+            &mut task,
+            &mut heap.arena(),
         )?;
         let before = world.original_score();
         let spec = world.spec();
@@ -78,7 +86,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut arena = heap.arena();
         let memory = JobMemory::new(&spec, &mut arena)?;
         let mut watch = |_: Point| {};
-        let mut job = Job::new(&mut world, false, &settings, 0, 1_000, 1.0, &mut watch, memory, None)?;
+        let mut job =
+            Job::new(&mut world, false, &settings, 0, 1_000, 1.0, &mut watch, memory, None)?;
         editor.edit(&mut job, &mut arena)?;
         let best = job.best().map(|(_, actions)| actions.to_vec()).unwrap_or_default();
         drop(job);
@@ -86,7 +95,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let after = world.score_formed()?;
         println!(
             "{} world: accuracy {:.3} -> {:.3}, 4s and 9s not confused {:.4} -> {:.4} (reward split)",
-            kind.name(), before.utility, after.utility, before.edit, after.edit
+            kind.name(),
+            before.utility,
+            after.utility,
+            before.edit,
+            after.edit
         );
     }
     Ok(())

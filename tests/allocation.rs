@@ -74,10 +74,9 @@ fn editing_allocates_nothing_after_set_up() {
                 let memory = JobMemory::new(&spec, &mut arena).unwrap();
                 let mut points = 0u64;
                 let mut trace = |_: Point| points += 1;
-                let mut job = Job::new(
-                    &mut world, false, &settings, 7, 300, 2.0, &mut trace, memory, None,
-                )
-                .unwrap();
+                let mut job =
+                    Job::new(&mut world, false, &settings, 7, 300, 2.0, &mut trace, memory, None)
+                        .unwrap();
                 let before = ALLOCATIONS.load(Ordering::Relaxed);
                 info.editor.edit(&mut job, &mut arena).unwrap();
                 let after = ALLOCATIONS.load(Ordering::Relaxed);

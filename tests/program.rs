@@ -127,7 +127,11 @@ fn a_run_leaves_files_that_the_other_commands_read() {
     let again = [&small[..], &["--threads", "1"]].concat();
     assert!(reweight(&again).status.success());
     assert_eq!(before, (read("results.csv"), read("report.md"), fs::read(&network).unwrap()));
-    assert_eq!(fs::metadata(&network).unwrap().modified().unwrap(), trained, "the target was cached");
+    assert_eq!(
+        fs::metadata(&network).unwrap().modified().unwrap(),
+        trained,
+        "the target was cached"
+    );
 
     let edit = dir.join("edits/sep-cma-es-shift-0.rwe");
     assert!(fs::metadata(&edit).unwrap().len() < 2048);
@@ -140,7 +144,11 @@ fn a_run_leaves_files_that_the_other_commands_read() {
     let applied = reweight(&["apply", edit, "--model", network, "--out", edited.to_str().unwrap()]);
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     let kept = dir.join("networks/sep-cma-es-shift-0.rwn");
-    assert_eq!(fs::read(&edited).unwrap(), fs::read(kept).unwrap(), "apply gives what the run gave");
+    assert_eq!(
+        fs::read(&edited).unwrap(),
+        fs::read(kept).unwrap(),
+        "apply gives what the run gave"
+    );
     refused(&["apply", edit, "--model", edited.to_str().unwrap()], 1, &["edited.rwn", "made for"]);
 
     let evaluated = reweight(&["evaluate", "--json", "--model", edited.to_str().unwrap()]);

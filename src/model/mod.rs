@@ -17,6 +17,7 @@ pub use plain::Plain;
 pub use prefix::{Change, Changed, Prefix};
 pub use train::{Progress, Training, train, train_need};
 
+use crate::autodiff::TapeError;
 use crate::error::{ShapeError, TooSmall};
 use crate::kernel::{Batch, Kernel};
 use core::fmt;
@@ -60,10 +61,7 @@ pub trait Forward {
     ///
     /// # Errors
     /// [`ForwardError`] when the network cannot be run.
-    fn for_each_logits(
-        &mut self,
-        visit: &mut dyn FnMut(Logits<'_>),
-    ) -> Result<(), ForwardError>;
+    fn for_each_logits(&mut self, visit: &mut dyn FnMut(Logits<'_>)) -> Result<(), ForwardError>;
 }
 
 /// Samples of one split: inputs in panels, and their labels.
@@ -85,6 +83,8 @@ pub enum ForwardError {
     Shape(ShapeError),
     /// The slab does not hold what is needed.
     TooSmall(TooSmall),
+    /// The tape of a training step.
+    Tape(TapeError),
     /// The named layer is not a dense layer of the network.
     NotDense {
         /// Index of the layer.
@@ -113,6 +113,7 @@ impl fmt::Display for ForwardError {
         match self {
             Self::Shape(error) => error.fmt(f),
             Self::TooSmall(error) => error.fmt(f),
+            Self::Tape(error) => error.fmt(f),
             Self::NotDense { layer } => write!(f, "layer {layer} is not a dense layer"),
             Self::NotFinite { step } => {
                 write!(f, "training diverged at step {step}: a value is no longer finite")
@@ -137,5 +138,11 @@ impl From<ShapeError> for ForwardError {
 impl From<TooSmall> for ForwardError {
     fn from(error: TooSmall) -> Self {
         Self::TooSmall(error)
+    }
+}
+
+impl From<TapeError> for ForwardError {
+    fn from(error: TapeError) -> Self {
+        Self::Tape(error)
     }
 }

@@ -56,10 +56,7 @@ impl Forward for Plain<'_> {
         self.kernel
     }
 
-    fn for_each_logits(
-        &mut self,
-        visit: &mut dyn FnMut(Logits<'_>),
-    ) -> Result<(), ForwardError> {
+    fn for_each_logits(&mut self, visit: &mut dyn FnMut(Logits<'_>)) -> Result<(), ForwardError> {
         let classes = self.stack.outputs();
         let layers = 0..self.stack.layers().len();
         for (batch, first, inputs) in panels(&self.samples, self.stack.inputs()) {

@@ -54,7 +54,13 @@ pub enum Change<'c> {
 impl<'a> Prefix<'a> {
     /// Memory for `samples` samples and changes of rank at most `rank`; `accumulate` when
     /// [`accumulate`](Self::accumulate) will be called.
-    pub fn need(stack: &Stack, layer: usize, samples: usize, rank: usize, accumulate: bool) -> Need {
+    pub fn need(
+        stack: &Stack,
+        layer: usize,
+        samples: usize,
+        rank: usize,
+        accumulate: bool,
+    ) -> Need {
         let (batch, panel) = (Batch::lanes(samples), Batch::lanes(LANES));
         let (inputs, outputs) = sizes(stack, layer).unwrap_or((0, 0));
         let outputs_kept = if accumulate { 2 } else { 1 };
@@ -231,10 +237,7 @@ impl Forward for Changed<'_, '_> {
         self.prefix.kernel
     }
 
-    fn for_each_logits(
-        &mut self,
-        visit: &mut dyn FnMut(Logits<'_>),
-    ) -> Result<(), ForwardError> {
+    fn for_each_logits(&mut self, visit: &mut dyn FnMut(Logits<'_>)) -> Result<(), ForwardError> {
         let Prefix {
             kernel,
             stack,
@@ -260,9 +263,8 @@ impl Forward for Changed<'_, '_> {
         let classes = stack.outputs();
         let layers = stack.layers();
         // Activations right after the layer work in place, without a copy.
-        let is_activation = |index: &usize| {
-            layers.get(*index).is_some_and(|layer| layer.kind().is_activation())
-        };
+        let is_activation =
+            |index: &usize| layers.get(*index).is_some_and(|layer| layer.kind().is_activation());
         let tail = (layer + 1..layers.len()).find(|index| !is_activation(index));
         let activations = layer + 1..tail.unwrap_or(layers.len());
         for index in 0..samples.batch.panels() {

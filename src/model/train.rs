@@ -44,10 +44,9 @@ pub fn train_need(stack: &Stack, samples: usize, training: &Training) -> Need {
     let batch = Batch::lanes(training.minibatch.min(samples));
     stack
         .tape_need(batch)
-        .and(Tape::loss_need(batch, stack.outputs()))
+        .and(Tape::cross_entropy_need(batch, stack.outputs()))
         .and(Adam::need(stack.parameters()))
         .and(Need { f32s: stack.parameters(), u32s: samples })
-        .and(Need::f32s(training.minibatch.div_ceil(4) + 1))
 }
 
 /// Trains `stack` from scratch on the samples for which `keep(label)` holds.
@@ -103,9 +102,10 @@ pub fn train(
             *slot = index;
         }
         shuffler.shuffle(order);
-        let mut rest = order.iter().map(|&index| index as usize).filter(|&index| {
-            samples.labels.get(index).is_some_and(|&label| keep(label))
-        });
+        let mut rest = order
+            .iter()
+            .map(|&index| index as usize)
+            .filter(|&index| samples.labels.get(index).is_some_and(|&label| keep(label)));
         for _ in 0..per_epoch {
             tape.clear();
             let count = minibatch.min(kept - (step % per_epoch) * minibatch);

@@ -21,7 +21,13 @@ pub(crate) struct Toy {
 
 impl Toy {
     /// `features` → `inputs` → `outputs` → 4 classes, on `samples` samples.
-    pub(crate) fn new(features: usize, inputs: usize, outputs: usize, samples: usize, seed: u64) -> Self {
+    pub(crate) fn new(
+        features: usize,
+        inputs: usize,
+        outputs: usize,
+        samples: usize,
+        seed: u64,
+    ) -> Self {
         let mut stack = Stack::new([features, 1, 1]);
         stack.dense("a", inputs).unwrap().relu().unwrap();
         stack.dense("b", outputs).unwrap().relu().unwrap();

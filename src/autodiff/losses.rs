@@ -1,0 +1,223 @@
+//! Losses, log-probabilities and sums: operations that end in numbers.
+
+use super::node::{Node, Op, Var};
+use super::tape::{Tape, TapeError};
+use crate::error::ShapeError;
+use crate::kernel::Batch;
+use crate::num;
+use crate::slab::Need;
+
+/// ln(2π)/2.
+const HALF_LN_TAU: f32 = 0.918_938_5;
+
+impl Tape<'_> {
+    /// Memory of a [`softmax_cross_entropy`](Self::softmax_cross_entropy).
+    pub const fn cross_entropy_need(batch: Batch, classes: usize) -> Need {
+        Need::f32s(2 + batch.len(classes) + batch.samples())
+    }
+
+    /// Memory of a [`mean_squared_error`](Self::mean_squared_error) over `values` values.
+    pub const fn squared_error_need(values: usize) -> Need {
+        Need::f32s(2 + values)
+    }
+
+    /// Memory of a [`gaussian_log_prob`](Self::gaussian_log_prob) of `actions` actions.
+    pub const fn log_prob_need(actions: usize, entries: usize) -> Need {
+        Need::f32s(2 * actions + actions * entries)
+    }
+
+    /// Memory of a [`clipped_surrogate`](Self::clipped_surrogate) of `actions` actions.
+    pub const fn surrogate_need(actions: usize) -> Need {
+        Need::f32s(2 + 2 * actions)
+    }
+
+    /// Memory of a [`gaussian_entropy`](Self::gaussian_entropy) or [`weighted_sum`](Self::weighted_sum).
+    pub const fn scalar_need() -> Need {
+        Need::f32s(2)
+    }
+
+    /// Mean over the samples of `−ln softmax(logits)[label]`, in nats.
+    ///
+    /// # Errors
+    /// [`TapeError`]: it does not fit, there are not as many labels as samples, or a label is not a
+    /// class.
+    pub fn softmax_cross_entropy(&mut self, logits: Var, labels: &[u8]) -> Result<Var, TapeError> {
+        let &Node { batch, features: classes, len, .. } = self.node(logits)?;
+        ShapeError::check("labels", batch.samples(), labels.len())?;
+        if let Some(&label) = labels.iter().find(|&&label| usize::from(label) >= classes) {
+            return Err(TapeError::Label { label, classes });
+        }
+        let extra = len + labels.len();
+        let var = self.push(Op::CrossEntropy { logits }, Batch::rows(1), 1, true, extra)?;
+        let kernel = self.kernel;
+        let (values, memory) = self.operand_and_last(logits);
+        let mut total = 0.0f64;
+        for (sample, &label) in labels.iter().enumerate() {
+            let z = |class: usize| at(values, batch.at(classes, sample, class));
+            let largest = (0..classes).map(z).fold(f32::NEG_INFINITY, larger);
+            let sum: f32 = (0..classes).map(|class| num::exp(z(class) - largest)).sum();
+            total += f64::from(num::ln(sum) - (z(usize::from(label)) - largest));
+        }
+        let (numbers, remembered) = memory.split_at_mut_checked(2).unwrap_or_default();
+        let (softmax, kept) = remembered.split_at_mut_checked(len).unwrap_or_default();
+        softmax.copy_from_slice(values);
+        kernel.softmax(batch, classes, softmax)?;
+        for (to, &label) in kept.iter_mut().zip(labels) {
+            *to = f32::from(label);
+        }
+        if let Some(value) = numbers.first_mut() {
+            *value = (total / labels.len().max(1) as f64) as f32;
+        }
+        Ok(var)
+    }
+
+    /// Mean over all values of `(prediction − target)²`; targets are row-major.
+    ///
+    /// # Errors
+    /// [`TapeError`] when it does not fit.
+    pub fn mean_squared_error(
+        &mut self,
+        prediction: Var,
+        targets: &[f32],
+    ) -> Result<Var, TapeError> {
+        let &Node { batch, features, .. } = self.node(prediction)?;
+        ShapeError::check("targets", batch.samples() * features, targets.len())?;
+        let op = Op::SquaredError { prediction };
+        let var = self.push(op, Batch::rows(1), 1, true, targets.len())?;
+        let (values, memory) = self.operand_and_last(prediction);
+        let mut total = 0.0f64;
+        for (index, &target) in targets.iter().enumerate() {
+            let value =
+                at(values, batch.at(features, index / features.max(1), index % features.max(1)));
+            let error = f64::from(value) - f64::from(target);
+            total += error * error;
+        }
+        let (numbers, kept) = memory.split_at_mut_checked(2).unwrap_or_default();
+        kept.copy_from_slice(targets);
+        if let Some(value) = numbers.first_mut() {
+            *value = (total / targets.len().max(1) as f64) as f32;
+        }
+        Ok(var)
+    }
+
+    /// Log-probability of every action under independent Gaussians: n values of one feature.
+    ///
+    /// `actions` is row-major `[sample][entry]`. When `mean` holds one sample and there are n actions,
+    /// it is the mean of all of them, and its gradient is summed in the order of the actions.
+    /// A policy that squashes its samples passes them unsquashed: the correction of the density,
+    /// `Σ ln(1 − tanh² u)`, depends on the action alone and cancels in every ratio.
+    ///
+    /// # Errors
+    /// [`TapeError`] when it does not fit.
+    pub fn gaussian_log_prob(
+        &mut self,
+        mean: Var,
+        log_std: Var,
+        actions: &[f32],
+    ) -> Result<Var, TapeError> {
+        let &Node { batch, features: entries, .. } = self.node(mean)?;
+        ShapeError::check("log-std", entries, self.node(log_std)?.len)?;
+        let count =
+            if batch.samples() == 1 { actions.len() / entries.max(1) } else { batch.samples() };
+        ShapeError::check("actions", count * entries, actions.len())?;
+        let op = Op::LogProbability { mean, log_std };
+        let var = self.push(op, Batch::rows(count), 1, true, actions.len())?;
+        let start = self.node(var)?.start;
+        let (mean_at, std_at) = (self.node(mean)?.start, self.node(log_std)?.start);
+        let (before, memory) = self.slab.split_at_mut(start);
+        let (log_probs, rest) = memory.split_at_mut_checked(count).unwrap_or_default();
+        let kept = rest.get_mut(count..count + actions.len()).unwrap_or_default();
+        kept.copy_from_slice(actions);
+        for (sample, to) in log_probs.iter_mut().enumerate() {
+            let row = if batch.samples() == 1 { 0 } else { sample };
+            let mut total = 0.0;
+            for entry in 0..entries {
+                let mean = at(before, mean_at + batch.at(entries, row, entry));
+                let log_std = at(before, std_at + entry);
+                let z = (at(actions, sample * entries + entry) - mean) * num::exp(-log_std);
+                total += -0.5 * (z * z) - log_std - HALF_LN_TAU;
+            }
+            *to = total;
+        }
+        Ok(var)
+    }
+
+    /// Entropy of independent Gaussians, summed over the entries, in nats.
+    ///
+    /// # Errors
+    /// [`TapeError`] when it does not fit.
+    pub fn gaussian_entropy(&mut self, log_std: Var) -> Result<Var, TapeError> {
+        self.node(log_std)?;
+        let var = self.push(Op::Entropy { log_std }, Batch::rows(1), 1, true, 0)?;
+        let (values, memory) = self.operand_and_last(log_std);
+        let mut total = 0.0;
+        for &value in values {
+            total += value + (HALF_LN_TAU + 0.5);
+        }
+        if let Some(value) = memory.first_mut() {
+            *value = total;
+        }
+        Ok(var)
+    }
+
+    /// The clipped surrogate as a loss: `−mean(min(r·A, clip(r, 1 − ε, 1 + ε)·A))` with
+    /// `r = exp(log_probability − old)` (Schulman et al. 2017, equation 7).
+    ///
+    /// # Errors
+    /// [`TapeError`] when it does not fit.
+    pub fn clipped_surrogate(
+        &mut self,
+        log_probability: Var,
+        old: &[f32],
+        advantages: &[f32],
+        clip: f32,
+    ) -> Result<Var, TapeError> {
+        let count = self.node(log_probability)?.len;
+        ShapeError::check("old log-probabilities", count, old.len())?;
+        ShapeError::check("advantages", count, advantages.len())?;
+        let op = Op::Surrogate { log_probability, clip };
+        let var = self.push(op, Batch::rows(1), 1, true, 2 * count)?;
+        let (values, memory) = self.operand_and_last(log_probability);
+        let mut total = 0.0f64;
+        for ((&new, &old), &advantage) in values.iter().zip(old).zip(advantages) {
+            let ratio = num::exp(new - old);
+            let clipped = ratio.clamp(1.0 - clip, 1.0 + clip);
+            let (free, held) = (ratio * advantage, clipped * advantage);
+            total += f64::from(if held < free { held } else { free });
+        }
+        let (numbers, kept) = memory.split_at_mut_checked(2).unwrap_or_default();
+        let (kept_old, kept_advantages) = kept.split_at_mut_checked(count).unwrap_or_default();
+        kept_old.copy_from_slice(old);
+        kept_advantages.copy_from_slice(advantages);
+        if let Some(value) = numbers.first_mut() {
+            *value = (-total / count.max(1) as f64) as f32;
+        }
+        Ok(var)
+    }
+
+    /// `Σ weight · scalar`, at most four terms.
+    ///
+    /// # Errors
+    /// [`TapeError`] when it does not fit or a term is not one number.
+    pub fn weighted_sum(&mut self, terms: &[(Var, f32)]) -> Result<Var, TapeError> {
+        let mut total = 0.0;
+        for &(var, weight) in terms {
+            ShapeError::check("a term", 1, self.node(var)?.len)?;
+            total += weight * self.scalar(var);
+        }
+        let terms = heapless::Vec::from_slice(terms).map_err(|_| TapeError::TooManyTerms)?;
+        let var = self.push(Op::WeightedSum { terms }, Batch::rows(1), 1, true, 0)?;
+        if let Some(value) = self.value_mut(var).first_mut() {
+            *value = total;
+        }
+        Ok(var)
+    }
+}
+
+pub(super) fn at(values: &[f32], index: usize) -> f32 {
+    values.get(index).copied().unwrap_or(f32::NAN)
+}
+
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}

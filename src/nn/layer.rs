@@ -1,0 +1,201 @@
+//! One layer: what it computes, and where its parameters lie.
+
+use super::StackError;
+use crate::kernel::{Conv2d, Pool2d};
+use core::ops::Range;
+
+/// Name of a layer, at most 16 bytes.
+pub type Name = heapless::String<16>;
+
+/// What a layer computes, with its sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `y = x·W + b`.
+    Dense {
+        /// Input features.
+        inputs: usize,
+        /// Output features.
+        outputs: usize,
+        /// Whether there is a b.
+        bias: bool,
+    },
+    /// 2-d convolution.
+    Conv2d {
+        /// Its geometry.
+        conv: Conv2d,
+        /// Whether each output channel has a bias.
+        bias: bool,
+    },
+    /// Largest value of each window.
+    MaxPool(Pool2d),
+    /// Mean of each window.
+    AveragePool(Pool2d),
+    /// `x` where `x > 0`, else 0.
+    Relu,
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+impl Kind {
+    /// True for element-wise functions, which work in place.
+    pub const fn is_activation(&self) -> bool {
+        matches!(self, Self::Relu | Self::Tanh)
+    }
+
+    /// Number of weights, without biases.
+    pub const fn weights(&self) -> usize {
+        match self {
+            Self::Dense { inputs, outputs, .. } => *inputs * *outputs,
+            Self::Conv2d { conv, .. } => conv.taps() * conv.channels,
+            _ => 0,
+        }
+    }
+
+    /// Number of biases.
+    pub const fn biases(&self) -> usize {
+        match self {
+            Self::Dense { outputs, bias: true, .. } => *outputs,
+            Self::Conv2d { conv, bias: true } => conv.channels,
+            _ => 0,
+        }
+    }
+
+    /// Inputs of one output value: the fan-in of initialisation rules; 0 without weights.
+    pub const fn fan_in(&self) -> usize {
+        match self {
+            Self::Dense { inputs, .. } => *inputs,
+            Self::Conv2d { conv, .. } => conv.taps(),
+            _ => 0,
+        }
+    }
+
+    /// Checks every size, and gives the shape (channels, rows, columns) that this makes of `input`.
+    pub(super) fn shape(&self, input: [usize; 3]) -> Result<[usize; 3], StackError> {
+        let features = product(&input)?;
+        match self {
+            Self::Dense { inputs, outputs, .. } => {
+                same(features, *inputs)?;
+                product(&[*inputs, *outputs])?;
+                Ok([*outputs, 1, 1])
+            }
+            Self::Conv2d { conv, .. } => {
+                same(features, product(&conv.input)?)?;
+                let taps = product(&[conv.input[0], conv.kernel[0], conv.kernel[1]])?;
+                product(&[taps, conv.channels])?;
+                windows(conv.input, conv.kernel, conv.stride, conv.padding)?;
+                product(&conv.output())?;
+                Ok(conv.output())
+            }
+            Self::MaxPool(pool) | Self::AveragePool(pool) => {
+                same(features, product(&pool.input)?)?;
+                product(&pool.window)?;
+                windows(pool.input, pool.window, pool.stride, [0, 0])?;
+                product(&pool.output())?;
+                Ok(pool.output())
+            }
+            Self::Relu | Self::Tanh => Ok(input),
+        }
+    }
+}
+
+/// Product of sizes that are at least 1 and stay addressable.
+fn product(sizes: &[usize]) -> Result<usize, StackError> {
+    let mut total = 1usize;
+    for &size in sizes {
+        if size == 0 {
+            return Err(StackError::Zero);
+        }
+        total = total.checked_mul(size).ok_or(StackError::TooLarge)?;
+    }
+    // A slice of f32 holds at most isize::MAX bytes.
+    if total > isize::MAX as usize / 4 { Err(StackError::TooLarge) } else { Ok(total) }
+}
+
+fn same(expected: usize, found: usize) -> Result<(), StackError> {
+    if expected == found { Ok(()) } else { Err(StackError::Input { expected, found }) }
+}
+
+fn windows(
+    input: [usize; 3],
+    window: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> Result<(), StackError> {
+    product(&window)?;
+    let sides = [input[1], input[2]];
+    for (((side, window), stride), padding) in sides.iter().zip(window).zip(stride).zip(padding) {
+        if stride == 0 {
+            return Err(StackError::Zero);
+        }
+        let both = padding.checked_mul(2).ok_or(StackError::TooLarge)?;
+        let padded = side.checked_add(both).ok_or(StackError::TooLarge)?;
+        if window > padded {
+            return Err(StackError::DoesNotFit);
+        }
+        // Positions reach `padded`; kernels add strides to them.
+        if padded.checked_add(stride).is_none_or(|most| most > isize::MAX as usize / 4) {
+            return Err(StackError::TooLarge);
+        }
+    }
+    Ok(())
+}
+
+/// A layer of a [`Stack`](super::Stack).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    pub(super) name: Name,
+    pub(super) kind: Kind,
+    /// Where its parameters begin in the flat slice.
+    pub(super) offset: usize,
+    pub(super) input: [usize; 3],
+    pub(super) output: [usize; 3],
+}
+
+impl Layer {
+    /// Its name; empty for layers without parameters that were given none.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it computes.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Where its weights lie in the flat parameter slice; empty when it has none.
+    pub fn weight_range(&self) -> Range<usize> {
+        self.offset..self.offset + self.kind.weights()
+    }
+
+    /// Where its biases lie in the flat parameter slice.
+    pub fn bias_range(&self) -> Option<Range<usize>> {
+        let start = self.weight_range().end;
+        let count = self.kind.biases();
+        (count > 0).then_some(start..start + count)
+    }
+
+    /// Where all its parameters lie: weights, then biases.
+    pub fn range(&self) -> Range<usize> {
+        self.offset..self.weight_range().end + self.kind.biases()
+    }
+
+    /// Channels, rows and columns that it takes.
+    pub fn input_shape(&self) -> [usize; 3] {
+        self.input
+    }
+
+    /// Channels, rows and columns that it gives.
+    pub fn output_shape(&self) -> [usize; 3] {
+        self.output
+    }
+
+    /// Features that it takes.
+    pub fn inputs(&self) -> usize {
+        self.input.iter().product()
+    }
+
+    /// Features that it gives.
+    pub fn outputs(&self) -> usize {
+        self.output.iter().product()
+    }
+}
