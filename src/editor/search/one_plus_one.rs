@@ -1,0 +1,117 @@
+//! The (1+1) evolution strategy: one parent, one child, step size by success.
+
+use crate::error::TooSmall;
+use crate::rng::Rng;
+use crate::slab::{Arena, Need};
+
+/// Spread of the first point around 0 (which would be a saddle of a product of two factors).
+const START_SPREAD: f32 = 0.3;
+/// Initial step size.
+const START_SIGMA: f32 = 0.3;
+/// The step size never falls below this.
+const FLOOR: f32 = 0.005;
+
+/// (1+1)-ES: the child replaces the parent when it is at least as good, so that a plateau is walked
+/// over. The step size is multiplied by `exp(1.6/√n)` after a success and by `exp(−0.4/√n)` after a
+/// failure, which balances at one success in five (Rechenberg 1973; Kern et al. 2004).
+#[derive(Debug)]
+pub struct OnePlusOneEs<'a> {
+    parent: &'a mut [f32],
+    child: &'a mut [f32],
+    sigma: f32,
+    value: Option<f32>,
+}
+
+impl<'a> OnePlusOneEs<'a> {
+    /// Parent and child.
+    pub const fn need(n: usize) -> Need {
+        Need::f32s(2 * n)
+    }
+
+    /// A search over n numbers.
+    ///
+    /// # Errors
+    /// [`TooSmall`] when the arena holds less than [`need`](Self::need).
+    pub fn new(n: usize, arena: &mut Arena<'a>) -> Result<Self, TooSmall> {
+        Ok(Self { parent: arena.take(n)?, child: arena.take(n)?, sigma: START_SIGMA, value: None })
+    }
+
+    /// Draws the next point: N(0, .3²) at first, then around the parent.
+    pub fn ask(&mut self, rng: &mut Rng) {
+        let (first, sigma) = (self.value.is_none(), self.sigma);
+        for (child, &parent) in self.child.iter_mut().zip(&*self.parent) {
+            let z = rng.normal();
+            *child = if first { START_SPREAD * z } else { parent + sigma * z };
+        }
+    }
+
+    /// The point to be evaluated.
+    pub fn candidate(&self) -> &[f32] {
+        self.child
+    }
+
+    /// Takes the value of the point; NaN counts as a failure.
+    pub fn tell(&mut self, value: f32) {
+        let n = self.parent.len().max(1) as f32;
+        let first = self.value.is_none();
+        if self.value.is_none_or(|held| value >= held) && !value.is_nan() {
+            self.parent.copy_from_slice(self.child);
+            self.value = Some(value);
+            if !first {
+                self.sigma *= libm::expf(1.6 / libm::sqrtf(n));
+            }
+        } else {
+            self.sigma *= libm::expf(-0.4 / libm::sqrtf(n));
+            if self.sigma < FLOOR {
+                self.sigma = FLOOR;
+            }
+        }
+    }
+
+    /// The parent: the best point so far (the last of equals).
+    pub fn mean(&self) -> &[f32] {
+        self.parent
+    }
+
+    /// The step size.
+    pub fn sigma(&self) -> f32 {
+        self.sigma
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Purpose;
+
+    #[test]
+    fn the_sphere_is_solved_down_to_the_floor() {
+        let mut slab = [0.0; 20];
+        let mut search = OnePlusOneEs::new(10, &mut Arena::new(&mut slab, &mut [])).unwrap();
+        let mut rng = Rng::new(3, Purpose::Search);
+        let value = |x: &[f32]| -x.iter().map(|x| (x - 0.5) * (x - 0.5)).sum::<f32>();
+        for _ in 0..2_000 {
+            search.ask(&mut rng);
+            search.tell(value(search.candidate()));
+        }
+        assert!(value(search.mean()) > -1e-3, "{}", value(search.mean()));
+    }
+
+    #[test]
+    fn ties_are_accepted_and_nan_is_not() {
+        let mut slab = [0.0; 2];
+        let mut search = OnePlusOneEs::new(1, &mut Arena::new(&mut slab, &mut [])).unwrap();
+        let mut rng = Rng::new(3, Purpose::Search);
+        search.ask(&mut rng);
+        search.tell(1.0);
+        search.ask(&mut rng);
+        let point = search.candidate()[0];
+        search.tell(1.0);
+        assert_eq!(search.mean(), &[point]);
+        search.ask(&mut rng);
+        let sigma = search.sigma();
+        search.tell(f32::NAN);
+        assert_eq!(search.mean(), &[point]);
+        assert!(search.sigma() < sigma);
+    }
+}
