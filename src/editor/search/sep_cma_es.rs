@@ -74,7 +74,9 @@ impl Rates {
             path_decay: (1.0 + 1.0 / n + mu / n) / (root + 1.0 / n + 2.0 * mu / n),
             rank_one,
             rank_mu: if rank_mu < 1.0 - rank_one { rank_mu } else { 1.0 - rank_one },
-            expected_norm: root * (1.0 - 1.0 / (4.0 * n) + 1.0 / (21.0 * n * n)),
+            // E‖N(0, I)‖ = √2 Γ((n + 1)/2) / Γ(n/2).
+            expected_norm: core::f64::consts::SQRT_2
+                * libm::exp(libm::lgamma((n + 1.0) / 2.0) - libm::lgamma(n / 2.0)),
         }
     }
 
