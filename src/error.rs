@@ -42,7 +42,11 @@ impl ShapeError {
 
 impl fmt::Display for ShapeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} holds {} values, its shape calls for {}", self.what, self.found, self.expected)
+        write!(
+            f,
+            "{} holds {} values, its shape calls for {}",
+            self.what, self.found, self.expected
+        )
     }
 }
 

@@ -1,5 +1,5 @@
 //! The plainest form of every kernel: one scalar chain per value. The other backends are tested
-//! against it, bit for bit. Lengths have been checked by the caller.
+//! against it, bit for bit.
 
 use super::{AdamStep, Batch, Conv2d, Pool2d, Start};
 use crate::num;
@@ -124,7 +124,9 @@ fn taps(conv: &Conv2d, row: usize, col: usize, mut visit: impl FnMut(usize, usiz
         for ky in 0..conv.kernel[0] {
             let Some(y) = tap(row, conv.stride[0], ky, conv.padding[0], height) else { continue };
             for kx in 0..conv.kernel[1] {
-                let Some(x) = tap(col, conv.stride[1], kx, conv.padding[1], width) else { continue };
+                let Some(x) = tap(col, conv.stride[1], kx, conv.padding[1], width) else {
+                    continue;
+                };
                 let index = (channel * conv.kernel[0] + ky) * conv.kernel[1] + kx;
                 visit(index, (channel * height + y) * width + x);
             }
@@ -167,6 +169,10 @@ pub(super) fn conv2d_input_gradient(
 ) {
     let [channels, rows, cols] = conv.output();
     let [_, height, width] = conv.input;
+    if conv.output_len() == 0 {
+        dx.fill(0.0);
+        return;
+    }
     for sample in 0..batch.samples() {
         for feature in 0..conv.input_len() {
             let (input_channel, y, x) =
@@ -175,13 +181,17 @@ pub(super) fn conv2d_input_gradient(
             for channel in 0..channels {
                 for ky in 0..conv.kernel[0] {
                     for kx in 0..conv.kernel[1] {
-                        let (Some(down), Some(right)) =
-                            ((y + conv.padding[0]).checked_sub(ky), (x + conv.padding[1]).checked_sub(kx))
-                        else {
+                        let (Some(down), Some(right)) = (
+                            (y + conv.padding[0]).checked_sub(ky),
+                            (x + conv.padding[1]).checked_sub(kx),
+                        ) else {
                             continue;
                         };
                         let (row, col) = (down / conv.stride[0], right / conv.stride[1]);
-                        if down % conv.stride[0] != 0 || right % conv.stride[1] != 0 || row >= rows || col >= cols
+                        if down % conv.stride[0] != 0
+                            || right % conv.stride[1] != 0
+                            || row >= rows
+                            || col >= cols
                         {
                             continue;
                         }
@@ -293,6 +303,12 @@ pub(super) fn relu(values: &mut [f32]) {
 pub(super) fn relu_gradient(y: &[f32], dy: &[f32], dx: &mut [f32]) {
     for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
         *dx = if y > 0.0 { dy } else { 0.0 };
+    }
+}
+
+pub(super) fn exp(values: &mut [f32]) {
+    for value in values {
+        *value = num::exp(*value);
     }
 }
 

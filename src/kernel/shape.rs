@@ -3,7 +3,8 @@
 /// Samples that lie side by side in a panel.
 ///
 /// A constant of the target that changes no bit: every sample's arithmetic is its own.
-pub const LANES: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) { 32 } else { 4 };
+pub const LANES: usize =
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) { 32 } else { 4 };
 
 /// How the samples of a batch lie in memory: panels of `width` samples, `[panel][feature][lane]`.
 ///
@@ -29,7 +30,7 @@ impl Batch {
 
     /// The better of both for training: rows for a handful of samples, lanes otherwise.
     pub const fn fitting(samples: usize) -> Self {
-        if samples * 4 <= LANES { Self::rows(samples) } else { Self::lanes(samples) }
+        if samples <= LANES / 4 { Self::rows(samples) } else { Self::lanes(samples) }
     }
 
     /// Number of samples.
@@ -47,9 +48,10 @@ impl Batch {
         self.samples.div_ceil(self.width)
     }
 
-    /// Length of a buffer of `features` features for this batch.
+    /// Length of a buffer of `features` features for this batch; `usize::MAX`, which no slice has,
+    /// where that would overflow.
     pub const fn len(self, features: usize) -> usize {
-        self.panels() * features * self.width
+        self.panels().saturating_mul(features).saturating_mul(self.width)
     }
 
     /// True when there are no samples.
@@ -91,18 +93,17 @@ impl Conv2d {
 
     /// Length of the input of one sample.
     pub const fn input_len(&self) -> usize {
-        self.input[0] * self.input[1] * self.input[2]
+        product(self.input)
     }
 
     /// Length of the output of one sample.
     pub const fn output_len(&self) -> usize {
-        let [channels, rows, cols] = self.output();
-        channels * rows * cols
+        product(self.output())
     }
 
     /// Taps of one output value: input channels × kernel rows × kernel columns.
     pub const fn taps(&self) -> usize {
-        self.input[0] * self.kernel[0] * self.kernel[1]
+        product([self.input[0], self.kernel[0], self.kernel[1]])
     }
 }
 
@@ -129,17 +130,25 @@ impl Pool2d {
 
     /// Length of the input of one sample.
     pub const fn input_len(&self) -> usize {
-        self.input[0] * self.input[1] * self.input[2]
+        product(self.input)
     }
 
     /// Length of the output of one sample.
     pub const fn output_len(&self) -> usize {
-        let [channels, rows, cols] = self.output();
-        channels * rows * cols
+        product(self.output())
     }
 }
 
+/// `usize::MAX`, which no slice has, where the product would overflow.
+const fn product(sizes: [usize; 3]) -> usize {
+    sizes[0].saturating_mul(sizes[1]).saturating_mul(sizes[2])
+}
+
 const fn window_count(size: usize, window: usize, stride: usize, padding: usize) -> usize {
-    let padded = size + 2 * padding;
-    if window == 0 || stride == 0 || padded < window { 0 } else { (padded - window) / stride + 1 }
+    let padded = size.saturating_add(padding.saturating_mul(2));
+    if window == 0 || stride == 0 || padded < window {
+        0
+    } else {
+        ((padded - window) / stride).saturating_add(1)
+    }
 }

@@ -48,7 +48,9 @@ impl<'a> Mat<'a> {
 
     /// The same values as a nalgebra view, for decompositions (no copy; nalgebra's columns are this
     /// view's rows, so the view is the transpose: cols × rows).
-    pub fn transposed_nalgebra(&self) -> nalgebra::MatrixView<'a, f32, nalgebra::Dyn, nalgebra::Dyn> {
+    pub fn transposed_nalgebra(
+        &self,
+    ) -> nalgebra::MatrixView<'a, f32, nalgebra::Dyn, nalgebra::Dyn> {
         nalgebra::MatrixView::from_slice_generic(
             self.data,
             nalgebra::Dyn(self.cols),
