@@ -15,31 +15,38 @@
 //!
 //! Activations lie in panels, `[panel][feature][lane]` ([`Batch`]). Weights are stored in × out (the
 //! inner index outermost), for convolutions `[taps][output channels]`.
+//!
+//! # `unsafe`
+//!
+//! Three things need it: intrinsics, whose presence a token proves (`isa`); reads and writes of a
+//! register tile, whose extent it tests first (`tile`); calls into code compiled for an instruction
+//! set, which only a [`Kernel`] of that set makes (`dispatch`).
+#![allow(unsafe_code)]
 
-// Until the instruction-set backends land, one portable form serves all.
+mod backend;
+#[cfg(feature = "std")]
+pub mod bench;
+mod conv;
+mod dense;
+mod dispatch;
+mod element;
+mod isa;
+mod layout;
+#[cfg(test)]
 mod naive;
+mod peak;
+mod pool;
 mod shape;
+#[cfg(test)]
+mod tests;
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
+pub use backend::{Backend, Kernel};
 pub use shape::{Batch, Conv2d, LANES, Pool2d};
 
 use crate::error::ShapeError;
-
-/// An instruction set that kernels exist for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// Plain Rust, the fused multiply-add in software.
-    Portable,
-    /// x86-64 with AVX2 and FMA.
-    Avx2,
-    /// x86-64 with AVX-512F.
-    Avx512,
-}
-
-/// A backend that this processor can run. All kernels are methods of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kernel {
-    backend: Backend,
-}
 
 /// What the chains of a product start from.
 #[derive(Clone, Copy, Debug)]
@@ -70,26 +77,6 @@ pub struct AdamStep {
 }
 
 impl Kernel {
-    /// The fastest backend that this processor can run.
-    pub fn auto() -> Self {
-        Self::new(Backend::Avx512).or(Self::new(Backend::Avx2)).unwrap_or(Self::portable())
-    }
-
-    /// The backend that every processor can run.
-    pub const fn portable() -> Self {
-        Self { backend: Backend::Portable }
-    }
-
-    /// `backend`, if this processor can run it.
-    pub fn new(backend: Backend) -> Option<Self> {
-        matches!(backend, Backend::Portable).then_some(Self { backend })
-    }
-
-    /// Which backend this is.
-    pub fn backend(self) -> Backend {
-        self.backend
-    }
-
     /// `y = start + x·W`: x is `inputs` features, W `inputs × outputs`, y `outputs` features.
     ///
     /// # Errors
@@ -105,11 +92,15 @@ impl Kernel {
         x: &[f32],
         y: &mut [f32],
     ) -> Result<(), ShapeError> {
-        ShapeError::check("weights", inputs * outputs, weights.len())?;
+        ShapeError::check("weights", inputs.saturating_mul(outputs), weights.len())?;
         ShapeError::check("input", batch.len(inputs), x.len())?;
         ShapeError::check("output", batch.len(outputs), y.len())?;
         check_start(start, outputs, y.len())?;
-        naive::dense_forward(batch, inputs, outputs, weights, start, x, y);
+        if dense::wants_packing(batch, inputs, outputs) && self.backend() != Backend::Portable {
+            self.run_dense_forward_packed(inputs, outputs, weights, start, x, y);
+        } else {
+            self.run_dense_forward(batch, inputs, outputs, weights, start, x, y);
+        }
         Ok(())
     }
 
@@ -127,10 +118,10 @@ impl Kernel {
         dy: &[f32],
         dx: &mut [f32],
     ) -> Result<(), ShapeError> {
-        ShapeError::check("weights", inputs * outputs, weights.len())?;
+        ShapeError::check("weights", inputs.saturating_mul(outputs), weights.len())?;
         ShapeError::check("output gradient", batch.len(outputs), dy.len())?;
         ShapeError::check("input gradient", batch.len(inputs), dx.len())?;
-        naive::dense_input_gradient(batch, inputs, outputs, weights, dy, dx);
+        self.run_dense_input_gradient(batch, inputs, outputs, weights, dy, dx);
         Ok(())
     }
 
@@ -151,9 +142,13 @@ impl Kernel {
         dw: &mut [f32],
     ) -> Result<(), ShapeError> {
         ShapeError::check("input", batch.len(inputs), x.len())?;
-        ShapeError::check("output gradient rows", batch.samples() * outputs, dy_rows.len())?;
-        ShapeError::check("weight gradient", inputs * outputs, dw.len())?;
-        naive::dense_weight_gradient(batch, inputs, outputs, x, dy_rows, dw);
+        ShapeError::check(
+            "output gradient rows",
+            batch.samples().saturating_mul(outputs),
+            dy_rows.len(),
+        )?;
+        ShapeError::check("weight gradient", inputs.saturating_mul(outputs), dw.len())?;
+        self.run_dense_weight_gradient(batch, inputs, outputs, x, dy_rows, dw);
         Ok(())
     }
 
@@ -168,9 +163,9 @@ impl Kernel {
         dy_rows: &[f32],
         db: &mut [f32],
     ) -> Result<(), ShapeError> {
-        ShapeError::check("output gradient rows", rows * outputs, dy_rows.len())?;
+        ShapeError::check("output gradient rows", rows.saturating_mul(outputs), dy_rows.len())?;
         ShapeError::check("bias gradient", outputs, db.len())?;
-        naive::bias_gradient(outputs, dy_rows, db);
+        self.run_bias_gradient(outputs, dy_rows, db);
         Ok(())
     }
 
@@ -187,9 +182,13 @@ impl Kernel {
         panels: &[f32],
         rows: &mut [f32],
     ) -> Result<(), ShapeError> {
-        ShapeError::check("panels", batch.len(channels * positions), panels.len())?;
-        ShapeError::check("rows", batch.samples() * channels * positions, rows.len())?;
-        naive::to_rows(batch, channels, positions, panels, rows);
+        ShapeError::check("panels", batch.len(channels.saturating_mul(positions)), panels.len())?;
+        ShapeError::check(
+            "rows",
+            batch.samples().saturating_mul(channels).saturating_mul(positions),
+            rows.len(),
+        )?;
+        self.run_to_rows(batch, channels, positions, panels, rows);
         Ok(())
     }
 
@@ -204,9 +203,9 @@ impl Kernel {
         rows: &[f32],
         panels: &mut [f32],
     ) -> Result<(), ShapeError> {
-        ShapeError::check("rows", batch.samples() * features, rows.len())?;
+        ShapeError::check("rows", batch.samples().saturating_mul(features), rows.len())?;
         ShapeError::check("panels", batch.len(features), panels.len())?;
-        naive::to_panels(batch, features, rows, panels);
+        self.run_to_panels(batch, features, rows, panels);
         Ok(())
     }
 
@@ -224,13 +223,13 @@ impl Kernel {
         x: &[f32],
         y: &mut [f32],
     ) -> Result<(), ShapeError> {
-        ShapeError::check("weights", conv.taps() * conv.channels, weights.len())?;
+        ShapeError::check("weights", conv.taps().saturating_mul(conv.channels), weights.len())?;
         if let Some(bias) = bias {
             ShapeError::check("bias", conv.channels, bias.len())?;
         }
         ShapeError::check("input", batch.len(conv.input_len()), x.len())?;
         ShapeError::check("output", batch.len(conv.output_len()), y.len())?;
-        naive::conv2d_forward(batch, conv, weights, bias, x, y);
+        self.run_conv2d_forward(batch, conv, weights, bias, x, y);
         Ok(())
     }
 
@@ -247,10 +246,10 @@ impl Kernel {
         dy: &[f32],
         dx: &mut [f32],
     ) -> Result<(), ShapeError> {
-        ShapeError::check("weights", conv.taps() * conv.channels, weights.len())?;
+        ShapeError::check("weights", conv.taps().saturating_mul(conv.channels), weights.len())?;
         ShapeError::check("output gradient", batch.len(conv.output_len()), dy.len())?;
         ShapeError::check("input gradient", batch.len(conv.input_len()), dx.len())?;
-        naive::conv2d_input_gradient(batch, conv, weights, dy, dx);
+        self.run_conv2d_input_gradient(batch, conv, weights, dy, dx);
         Ok(())
     }
 
@@ -271,11 +270,11 @@ impl Kernel {
         ShapeError::check("input", batch.len(conv.input_len()), x.len())?;
         ShapeError::check(
             "output gradient rows",
-            batch.samples() * conv.output_len(),
+            batch.samples().saturating_mul(conv.output_len()),
             dy_rows.len(),
         )?;
-        ShapeError::check("weight gradient", conv.taps() * conv.channels, dw.len())?;
-        naive::conv2d_weight_gradient(batch, conv, x, dy_rows, dw);
+        ShapeError::check("weight gradient", conv.taps().saturating_mul(conv.channels), dw.len())?;
+        self.run_conv2d_weight_gradient(batch, conv, x, dy_rows, dw);
         Ok(())
     }
 
@@ -292,7 +291,7 @@ impl Kernel {
     ) -> Result<(), ShapeError> {
         ShapeError::check("input", batch.len(pool.input_len()), x.len())?;
         ShapeError::check("output", batch.len(pool.output_len()), y.len())?;
-        naive::pool(batch, pool, true, x, y);
+        self.run_max_pool(batch, pool, x, y);
         Ok(())
     }
 
@@ -309,7 +308,7 @@ impl Kernel {
     ) -> Result<(), ShapeError> {
         ShapeError::check("input", batch.len(pool.input_len()), x.len())?;
         ShapeError::check("output", batch.len(pool.output_len()), y.len())?;
-        naive::pool(batch, pool, false, x, y);
+        self.run_average_pool(batch, pool, x, y);
         Ok(())
     }
 
@@ -328,7 +327,7 @@ impl Kernel {
         ShapeError::check("input", batch.len(pool.input_len()), x.len())?;
         ShapeError::check("output gradient", batch.len(pool.output_len()), dy.len())?;
         ShapeError::check("input gradient", batch.len(pool.input_len()), dx.len())?;
-        naive::pool_gradient(batch, pool, Some(x), dy, dx);
+        self.run_max_pool_gradient(batch, pool, x, dy, dx);
         Ok(())
     }
 
@@ -345,13 +344,13 @@ impl Kernel {
     ) -> Result<(), ShapeError> {
         ShapeError::check("output gradient", batch.len(pool.output_len()), dy.len())?;
         ShapeError::check("input gradient", batch.len(pool.input_len()), dx.len())?;
-        naive::pool_gradient(batch, pool, None, dy, dx);
+        self.run_average_pool_gradient(batch, pool, dy, dx);
         Ok(())
     }
 
     /// `y = x` where `x > 0`, else `+0`, in place.
     pub fn relu(self, values: &mut [f32]) {
-        naive::relu(values);
+        self.run_relu(values);
     }
 
     /// `dx = dy` where `y > 0`, else 0; y is the output of [`relu`](Self::relu).
@@ -361,13 +360,18 @@ impl Kernel {
     pub fn relu_gradient(self, y: &[f32], dy: &[f32], dx: &mut [f32]) -> Result<(), ShapeError> {
         ShapeError::check("output gradient", y.len(), dy.len())?;
         ShapeError::check("input gradient", y.len(), dx.len())?;
-        naive::relu_gradient(y, dy, dx);
+        self.run_relu_gradient(y, dy, dx);
         Ok(())
+    }
+
+    /// e^x of every value, in place ([`num::exp`](crate::num::exp)).
+    pub fn exp(self, values: &mut [f32]) {
+        self.run_exp(values);
     }
 
     /// Hyperbolic tangent of every value, in place ([`num::tanh`](crate::num::tanh)).
     pub fn tanh(self, values: &mut [f32]) {
-        naive::tanh(values);
+        self.run_tanh(values);
     }
 
     /// `dx = dy · (1 − y²)`; y is the output of [`tanh`](Self::tanh).
@@ -377,7 +381,7 @@ impl Kernel {
     pub fn tanh_gradient(self, y: &[f32], dy: &[f32], dx: &mut [f32]) -> Result<(), ShapeError> {
         ShapeError::check("output gradient", y.len(), dy.len())?;
         ShapeError::check("input gradient", y.len(), dx.len())?;
-        naive::tanh_gradient(y, dy, dx);
+        self.run_tanh_gradient(y, dy, dx);
         Ok(())
     }
 
@@ -393,7 +397,7 @@ impl Kernel {
         values: &mut [f32],
     ) -> Result<(), ShapeError> {
         ShapeError::check("logits", batch.len(features), values.len())?;
-        naive::softmax(batch, features, values);
+        self.run_softmax(batch, features, values);
         Ok(())
     }
 
@@ -411,7 +415,7 @@ impl Kernel {
     ) -> Result<(), ShapeError> {
         ShapeError::check("logits", batch.len(features), values.len())?;
         ShapeError::check("classes", batch.samples(), classes.len())?;
-        naive::argmax(batch, features, values, classes);
+        self.run_argmax(batch, features, values, classes);
         Ok(())
     }
 
@@ -422,7 +426,7 @@ impl Kernel {
     pub fn mask(self, w: &[f32], d: &[f32], scale: f32, out: &mut [f32]) -> Result<(), ShapeError> {
         ShapeError::check("mask", w.len(), d.len())?;
         ShapeError::check("masked weights", w.len(), out.len())?;
-        naive::mask(w, d, scale, out);
+        self.run_mask(w, d, scale, out);
         Ok(())
     }
 
@@ -441,7 +445,7 @@ impl Kernel {
         ShapeError::check("gradient", parameters.len(), gradient.len())?;
         ShapeError::check("first moment", parameters.len(), m.len())?;
         ShapeError::check("second moment", parameters.len(), v.len())?;
-        naive::adam(step, gradient, m, v, parameters);
+        self.run_adam(step, gradient, m, v, parameters);
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
 //! The plainest form of every kernel: one scalar chain per value. The other backends are tested
-//! against it, bit for bit. Lengths have been checked by the caller.
+//! against it, bit for bit.
 
 use super::{AdamStep, Batch, Conv2d, Pool2d, Start};
 use crate::num;
@@ -169,6 +169,10 @@ pub(super) fn conv2d_input_gradient(
 ) {
     let [channels, rows, cols] = conv.output();
     let [_, height, width] = conv.input;
+    if conv.output_len() == 0 {
+        dx.fill(0.0);
+        return;
+    }
     for sample in 0..batch.samples() {
         for feature in 0..conv.input_len() {
             let (input_channel, y, x) =
@@ -299,6 +303,12 @@ pub(super) fn relu(values: &mut [f32]) {
 pub(super) fn relu_gradient(y: &[f32], dy: &[f32], dx: &mut [f32]) {
     for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
         *dx = if y > 0.0 { dy } else { 0.0 };
+    }
+}
+
+pub(super) fn exp(values: &mut [f32]) {
+    for value in values {
+        *value = num::exp(*value);
     }
 }
 

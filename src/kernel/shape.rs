@@ -30,7 +30,7 @@ impl Batch {
 
     /// The better of both for training: rows for a handful of samples, lanes otherwise.
     pub const fn fitting(samples: usize) -> Self {
-        if samples * 4 <= LANES { Self::rows(samples) } else { Self::lanes(samples) }
+        if samples <= LANES / 4 { Self::rows(samples) } else { Self::lanes(samples) }
     }
 
     /// Number of samples.
@@ -55,9 +55,10 @@ impl Batch {
         Self { samples: if left < self.width { left } else { self.width }, width: self.width }
     }
 
-    /// Length of a buffer of `features` features for this batch.
+    /// Length of a buffer of `features` features for this batch; `usize::MAX`, which no slice has,
+    /// where that would overflow.
     pub const fn len(self, features: usize) -> usize {
-        self.panels() * features * self.width
+        self.panels().saturating_mul(features).saturating_mul(self.width)
     }
 
     /// True when there are no samples.
@@ -99,18 +100,17 @@ impl Conv2d {
 
     /// Length of the input of one sample.
     pub const fn input_len(&self) -> usize {
-        self.input[0] * self.input[1] * self.input[2]
+        product(self.input)
     }
 
     /// Length of the output of one sample.
     pub const fn output_len(&self) -> usize {
-        let [channels, rows, cols] = self.output();
-        channels * rows * cols
+        product(self.output())
     }
 
     /// Taps of one output value: input channels × kernel rows × kernel columns.
     pub const fn taps(&self) -> usize {
-        self.input[0] * self.kernel[0] * self.kernel[1]
+        product([self.input[0], self.kernel[0], self.kernel[1]])
     }
 }
 
@@ -137,17 +137,25 @@ impl Pool2d {
 
     /// Length of the input of one sample.
     pub const fn input_len(&self) -> usize {
-        self.input[0] * self.input[1] * self.input[2]
+        product(self.input)
     }
 
     /// Length of the output of one sample.
     pub const fn output_len(&self) -> usize {
-        let [channels, rows, cols] = self.output();
-        channels * rows * cols
+        product(self.output())
     }
 }
 
+/// `usize::MAX`, which no slice has, where the product would overflow.
+const fn product(sizes: [usize; 3]) -> usize {
+    sizes[0].saturating_mul(sizes[1]).saturating_mul(sizes[2])
+}
+
 const fn window_count(size: usize, window: usize, stride: usize, padding: usize) -> usize {
-    let padded = size + 2 * padding;
-    if window == 0 || stride == 0 || padded < window { 0 } else { (padded - window) / stride + 1 }
+    let padded = size.saturating_add(padding.saturating_mul(2));
+    if window == 0 || stride == 0 || padded < window {
+        0
+    } else {
+        ((padded - window) / stride).saturating_add(1)
+    }
 }

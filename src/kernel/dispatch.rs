@@ -1,0 +1,112 @@
+//! One wrapper per kernel and instruction set, and the choice between them.
+//!
+//! The generic code is always inlined into its wrapper, so the wrapper's `target_feature` decides
+//! which instructions it is compiled to.
+
+use super::backend::{Backend, Kernel};
+use super::isa::{Isa, Portable};
+use super::{AdamStep, Batch, Conv2d, Pool2d, Start, conv, dense, element, layout, peak, pool};
+
+macro_rules! kernels {
+    ($(fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? = $generic:path;)*) => {
+        mod portable {
+            use super::*;
+            $(#[allow(clippy::too_many_arguments)]
+            pub(super) fn $name($($arg: $type),*) $(-> $result)? {
+                $generic(Portable, $($arg),*)
+            })*
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        mod avx2 {
+            use super::*;
+            use crate::kernel::x86::Avx2;
+            $(#[allow(clippy::too_many_arguments)]
+            #[target_feature(enable = "avx2,fma")]
+            pub(super) fn $name($($arg: $type),*) $(-> $result)? {
+                // SAFETY: callers of this function vouch for AVX2 and FMA.
+                $generic(unsafe { Avx2::new_unchecked() }, $($arg),*)
+            })*
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        mod avx512 {
+            use super::*;
+            use crate::kernel::x86::Avx512;
+            $(#[allow(clippy::too_many_arguments)]
+            #[target_feature(enable = "avx2,fma,avx512f")]
+            pub(super) fn $name($($arg: $type),*) $(-> $result)? {
+                // SAFETY: callers of this function vouch for AVX-512F, AVX2 and FMA.
+                $generic(unsafe { Avx512::new_unchecked() }, $($arg),*)
+            })*
+        }
+
+        impl Kernel {
+            $(#[allow(clippy::too_many_arguments)]
+            #[inline]
+            pub(super) fn $name(self, $($arg: $type),*) $(-> $result)? {
+                match self.backend() {
+                    // SAFETY: a `Kernel` of this backend exists only where the processor was found
+                    // to have AVX2 and FMA (`Kernel::new`).
+                    #[cfg(target_arch = "x86_64")]
+                    Backend::Avx2 => unsafe { avx2::$name($($arg),*) },
+                    // SAFETY: as above, for AVX-512F, AVX2 and FMA.
+                    #[cfg(target_arch = "x86_64")]
+                    Backend::Avx512 => unsafe { avx512::$name($($arg),*) },
+                    _ => portable::$name($($arg),*),
+                }
+            })*
+        }
+    };
+}
+
+kernels! {
+    fn run_dense_forward(batch: Batch, inputs: usize, outputs: usize, weights: &[f32],
+        start: Start<'_>, x: &[f32], y: &mut [f32]) = dense::forward;
+    fn run_dense_forward_packed(inputs: usize, outputs: usize, weights: &[f32],
+        start: Start<'_>, x: &[f32], y: &mut [f32]) = dense::forward_packed;
+    fn run_dense_input_gradient(batch: Batch, inputs: usize, outputs: usize, weights: &[f32],
+        dy: &[f32], dx: &mut [f32]) = dense::input_gradient;
+    fn run_dense_weight_gradient(batch: Batch, inputs: usize, outputs: usize, x: &[f32],
+        dy_rows: &[f32], dw: &mut [f32]) = dense::weight_gradient;
+    fn run_bias_gradient(outputs: usize, dy_rows: &[f32], db: &mut [f32]) = layout::bias_gradient;
+    fn run_to_rows(batch: Batch, channels: usize, positions: usize, panels: &[f32],
+        rows: &mut [f32]) = layout::to_rows;
+    fn run_to_panels(batch: Batch, features: usize, rows: &[f32], panels: &mut [f32])
+        = layout::to_panels;
+    fn run_conv2d_forward(batch: Batch, conv: &Conv2d, weights: &[f32], bias: Option<&[f32]>,
+        x: &[f32], y: &mut [f32]) = conv::forward;
+    fn run_conv2d_input_gradient(batch: Batch, conv: &Conv2d, weights: &[f32], dy: &[f32],
+        dx: &mut [f32]) = conv::input_gradient;
+    fn run_conv2d_weight_gradient(batch: Batch, conv: &Conv2d, x: &[f32], dy_rows: &[f32],
+        dw: &mut [f32]) = conv::weight_gradient;
+    fn run_max_pool(batch: Batch, pool: &Pool2d, x: &[f32], y: &mut [f32]) = pool::max_pool;
+    fn run_average_pool(batch: Batch, pool: &Pool2d, x: &[f32], y: &mut [f32]) = pool::average_pool;
+    fn run_max_pool_gradient(batch: Batch, pool: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f32])
+        = pool::max_pool_gradient;
+    fn run_average_pool_gradient(batch: Batch, pool: &Pool2d, dy: &[f32], dx: &mut [f32])
+        = pool::average_pool_gradient;
+    fn run_relu(values: &mut [f32]) = element::relu;
+    fn run_relu_gradient(y: &[f32], dy: &[f32], dx: &mut [f32]) = element::relu_gradient;
+    fn run_tanh(values: &mut [f32]) = element::tanh;
+    fn run_tanh_gradient(y: &[f32], dy: &[f32], dx: &mut [f32]) = element::tanh_gradient;
+    fn run_exp(values: &mut [f32]) = element::exp;
+    fn run_softmax(batch: Batch, features: usize, values: &mut [f32]) = element::softmax;
+    fn run_argmax(batch: Batch, features: usize, values: &[f32], classes: &mut [u32])
+        = element::argmax;
+    fn run_mask(w: &[f32], d: &[f32], scale: f32, out: &mut [f32]) = element::mask;
+    fn run_adam(step: &AdamStep, gradient: &[f32], m: &mut [f32], v: &mut [f32],
+        parameters: &mut [f32]) = element::adam;
+    fn run_peak_loop(rounds: usize) -> f32 = peak::chains;
+}
+
+/// Fused multiply-adds of one round of the peak loop.
+pub(super) fn peak_round(backend: Backend) -> usize {
+    match backend {
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2 => peak::CHAINS * super::x86::Avx2::WIDTH,
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512 => peak::CHAINS * super::x86::Avx512::WIDTH,
+        _ => peak::CHAINS * Portable::WIDTH,
+    }
+}

@@ -1,0 +1,109 @@
+//! What an instruction set offers to the kernels: a vector, its fused multiply-add, tile sizes.
+//!
+//! The algorithms are written once, generic over [`Isa`] and always inlined, so that each wrapper in
+//! `dispatch` compiles them with the instructions of its own set. A value of an `Isa` type is a
+//! token: whoever holds one runs on a processor that has the instructions.
+
+use crate::num;
+
+/// An instruction set. Methods are safe to call because a value of the type proves its presence.
+///
+/// # Safety
+/// `Vector` is exactly [`WIDTH`](Self::WIDTH) values of f32 without padding, for which every bit
+/// pattern is valid.
+pub(super) unsafe trait Isa: Copy {
+    /// The widest vector of f32.
+    type Vector: Copy;
+    /// Working memory on the stack for copies of operands.
+    type Scratch: AsMut<[f32]>;
+    /// Values in a vector.
+    const WIDTH: usize;
+    /// Most rows of a tile whose width is a panel or half of one.
+    const ROWS: usize;
+
+    /// `value` in every lane.
+    fn splat(self, value: f32) -> Self::Vector;
+
+    /// The `WIDTH` values at `from`, which need not be aligned.
+    ///
+    /// # Safety
+    /// `from` points to `WIDTH` values that may be read.
+    unsafe fn load(self, from: *const f32) -> Self::Vector;
+
+    /// Writes the `WIDTH` values of `vector` to `to`, which need not be aligned.
+    ///
+    /// # Safety
+    /// `to` points to `WIDTH` values that may be written.
+    unsafe fn store(self, to: *mut f32, vector: Self::Vector);
+
+    /// `a·b + c` in every lane, rounded once.
+    fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+
+    /// Square root of one value, correctly rounded.
+    fn sqrt(self, value: f32) -> f32;
+
+    /// Fresh working memory.
+    fn scratch(self) -> Self::Scratch;
+}
+
+/// Plain Rust: four lanes, the fused multiply-add by way of f64.
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+// SAFETY: an array of four f32 is four f32 without padding.
+unsafe impl Isa for Portable {
+    type Vector = [f32; 4];
+    type Scratch = [f32; 64];
+    const WIDTH: usize = 4;
+    const ROWS: usize = 1;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> [f32; 4] {
+        [value; 4]
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> [f32; 4] {
+        // SAFETY: the caller vouches for four readable values; an unaligned read needs no more.
+        unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, vector: [f32; 4]) {
+        // SAFETY: the caller vouches for four writable values; an unaligned write needs no more.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(vector) }
+    }
+
+    /// The fast path of [`num::fma`] in all lanes, then one test for all of them: the product is
+    /// exact in f64, so rounding the f64 sum to f32 is right unless the sum lies half way between
+    /// two f32, or is below their normal range without being zero.
+    #[inline(always)]
+    fn fma(self, a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
+        let mut rounded = [0.0; 4];
+        let mut doubtful = false;
+        for lane in 0..4 {
+            let sum = f64::from(a[lane]) * f64::from(b[lane]) + f64::from(c[lane]);
+            let size = f64::from_bits(sum.to_bits() & !(1 << 63));
+            doubtful |= sum.to_bits() as u32 & 0x1fff_ffff == 0x1000_0000;
+            doubtful |= (size < f64::from(f32::MIN_POSITIVE)) & (size != 0.0);
+            rounded[lane] = sum as f32;
+        }
+        if doubtful { exact(a, b, c) } else { rounded }
+    }
+
+    #[inline(always)]
+    fn sqrt(self, value: f32) -> f32 {
+        num::sqrt(value)
+    }
+
+    #[inline(always)]
+    fn scratch(self) -> [f32; 64] {
+        [0.0; 64]
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn exact(a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
+    core::array::from_fn(|lane| num::fma(a[lane], b[lane], c[lane]))
+}

@@ -1,0 +1,305 @@
+//! The register tile: `M` rows of `V` vectors, every value one chain of fused multiply-adds.
+//!
+//! A tile holds `C[m][n]` and adds `Σₖ A(m, k)·B(k, n)` to it, k rising. A is read value by value and
+//! spread over the lanes, B is read as vectors, so lanes, rows and tiles never mix: only the chain
+//! over k is sequential, and its order is the caller's. What A and B are (weights and samples, samples
+//! and weights, gradients) is the business of `dense` and `conv`.
+
+use super::isa::Isa;
+
+/// Where A lies: `values[row·m + step·k]`.
+#[derive(Clone, Copy)]
+pub(super) struct Spread<'a> {
+    /// From the first row and step on.
+    pub(super) values: &'a [f32],
+    /// Distance from one row to the next.
+    pub(super) row: usize,
+    /// Distance from one step of the chain to the next.
+    pub(super) step: usize,
+}
+
+/// Where B lies: `values[step·k + n]`.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// From the first step and column on.
+    pub(super) values: &'a [f32],
+    /// Distance from one step of the chain to the next.
+    pub(super) step: usize,
+}
+
+/// The rest of a slice, empty where it would begin beyond the end.
+#[inline(always)]
+pub(super) fn from(values: &[f32], at: usize) -> &[f32] {
+    values.get(at..).unwrap_or_default()
+}
+
+/// The rest of a slice, empty where it would begin beyond the end.
+#[inline(always)]
+pub(super) fn from_mut(values: &mut [f32], at: usize) -> &mut [f32] {
+    values.get_mut(at..).unwrap_or_default()
+}
+
+/// `total` in `parts` nearly equal pieces, as (first, length).
+#[inline(always)]
+pub(super) fn split(total: usize, parts: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
+    let (base, longer) = (total / parts.max(1), total % parts.max(1));
+    let mut first = 0;
+    (0..parts).map(move |part| {
+        let piece = (first, base + usize::from(part < longer));
+        first += piece.1;
+        piece
+    })
+}
+
+/// `M` rows of `V` vectors in registers.
+pub(super) struct Tile<I: Isa, const M: usize, const V: usize> {
+    isa: I,
+    sums: [[I::Vector; V]; M],
+}
+
+impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {
+    /// Columns of the tile.
+    pub(super) const COLUMNS: usize = V * I::WIDTH;
+
+    /// Chains that start from zero.
+    #[inline(always)]
+    pub(super) fn zero(isa: I) -> Self {
+        Self { isa, sums: [[isa.splat(0.0); V]; M] }
+    }
+
+    /// Chains that start from one value per row.
+    #[inline(always)]
+    pub(super) fn spread(isa: I, values: &[f32]) -> Self {
+        let mut tile = Self::zero(isa);
+        if let Some(values) = values.first_chunk::<M>() {
+            for m in 0..M {
+                tile.sums[m] = [isa.splat(values[m]); V];
+            }
+        }
+        tile
+    }
+
+    /// Chains that continue the first `columns` values of rows that are `row` apart.
+    #[inline(always)]
+    pub(super) fn load(isa: I, values: &[f32], row: usize, columns: usize) -> Self {
+        let mut tile = Self::zero(isa);
+        if columns >= Self::COLUMNS && values.len() >= (M - 1) * row + Self::COLUMNS {
+            for m in 0..M {
+                for v in 0..V {
+                    // SAFETY: the last value read is at (M − 1)·row + COLUMNS − 1, inside `values`.
+                    tile.sums[m][v] =
+                        unsafe { isa.load(values.as_ptr().add(m * row + v * I::WIDTH)) };
+                }
+            }
+            return tile;
+        }
+        // In memory, so that the dynamic lengths do not force the tile itself out of registers.
+        let mut copy = tile.sums;
+        for (m, sums) in flat_mut::<I, M, V>(&mut copy).chunks_exact_mut(Self::COLUMNS).enumerate()
+        {
+            copy_short(from(values, m * row), sums, columns);
+        }
+        tile.sums = copy;
+        tile
+    }
+
+    /// Chains that continue `value(row, column)`, or zero where there is none.
+    #[inline(always)]
+    pub(super) fn gather(isa: I, value: impl Fn(usize, usize) -> Option<f32>) -> Self {
+        let mut tile = Self::zero(isa);
+        let mut copy = tile.sums;
+        for (m, sums) in flat_mut::<I, M, V>(&mut copy).chunks_exact_mut(Self::COLUMNS).enumerate()
+        {
+            for (n, sum) in sums.iter_mut().enumerate() {
+                *sum = value(m, n).unwrap_or(0.0);
+            }
+        }
+        tile.sums = copy;
+        tile
+    }
+
+    /// Writes the first `columns` values of each row to rows that are `row` apart.
+    #[inline(always)]
+    pub(super) fn store(&self, values: &mut [f32], row: usize, columns: usize) {
+        if columns >= Self::COLUMNS && values.len() >= (M - 1) * row + Self::COLUMNS {
+            for m in 0..M {
+                for v in 0..V {
+                    let at = m * row + v * I::WIDTH;
+                    // SAFETY: the last value written is at (M − 1)·row + COLUMNS − 1, inside
+                    // `values`.
+                    unsafe { self.isa.store(values.as_mut_ptr().add(at), self.sums[m][v]) };
+                }
+            }
+            return;
+        }
+        let copy = self.sums;
+        for (m, sums) in flat::<I, M, V>(&copy).chunks_exact(Self::COLUMNS).enumerate() {
+            copy_short(sums, from_mut(values, m * row), columns);
+        }
+    }
+
+    /// Calls `visit(row, values of its columns)` for every row.
+    #[inline(always)]
+    pub(super) fn visit(&self, mut visit: impl FnMut(usize, &[f32])) {
+        let copy = self.sums;
+        for (m, sums) in flat::<I, M, V>(&copy).chunks_exact(Self::COLUMNS).enumerate() {
+            visit(m, sums);
+        }
+    }
+
+    /// Continues every chain by `depth` steps. Does nothing where an operand is too short, which is
+    /// a mistake of the caller.
+    #[inline(always)]
+    pub(super) fn accumulate(&mut self, depth: usize, a: Spread<'_>, b: Rows<'_>) {
+        if depth == 0 {
+            return;
+        }
+        let fits = (M - 1) * a.row + (depth - 1) * a.step < a.values.len()
+            && (depth - 1) * b.step + Self::COLUMNS <= b.values.len();
+        debug_assert!(fits, "a tile reads beyond its operands");
+        if !fits {
+            return;
+        }
+        let isa = self.isa;
+        let mut sums = self.sums;
+        let (mut a_at, mut b_at) = (a.values.as_ptr(), b.values.as_ptr());
+        for _ in 0..depth {
+            let mut vectors = [isa.splat(0.0); V];
+            for v in 0..V {
+                // SAFETY: in step k this reads b[k·step + v·WIDTH ..][.. WIDTH], which ends at or
+                // before (depth − 1)·step + COLUMNS, inside `b` as tested above.
+                vectors[v] = unsafe { isa.load(b_at.add(v * I::WIDTH)) };
+            }
+            for m in 0..M {
+                // SAFETY: in step k this reads a[m·row + k·step], at most
+                // (M − 1)·row + (depth − 1)·step, inside `a` as tested above.
+                let factor = isa.splat(unsafe { *a_at.add(m * a.row) });
+                for v in 0..V {
+                    sums[m][v] = isa.fma(factor, vectors[v], sums[m][v]);
+                }
+            }
+            a_at = a_at.wrapping_add(a.step);
+            b_at = b_at.wrapping_add(b.step);
+        }
+        self.sums = sums;
+    }
+
+    /// [`accumulate`](Self::accumulate) where the rows of B may be shorter than the tile is wide:
+    /// the spare columns then read on into the following row, and nothing stores them. Only where
+    /// that would leave the slice is a row copied first.
+    #[inline(always)]
+    pub(super) fn accumulate_ragged(&mut self, depth: usize, a: Spread<'_>, b: Rows<'_>) {
+        let whole = match b.values.len().checked_sub(Self::COLUMNS) {
+            Some(room) if (depth.max(1) - 1) * b.step <= room => depth,
+            Some(room) => room / b.step.max(1) + 1,
+            None => 0,
+        };
+        self.accumulate(whole, a, b);
+        for k in whole..depth {
+            let mut row = [self.isa.splat(0.0); V];
+            copy_short(from(b.values, k * b.step), flat_vectors_mut::<I>(&mut row), Self::COLUMNS);
+            let a = Spread { values: from(a.values, k * a.step), ..a };
+            self.accumulate(1, a, Rows { values: flat_vectors::<I>(&row), step: 0 });
+        }
+    }
+}
+
+/// Copies `count` values, fewer where either slice is shorter.
+#[inline(always)]
+fn copy_short(values: &[f32], to: &mut [f32], count: usize) {
+    for (to, &value) in to.iter_mut().zip(values).take(count) {
+        *to = value;
+    }
+}
+
+#[inline(always)]
+fn flat<I: Isa, const M: usize, const V: usize>(sums: &[[I::Vector; V]; M]) -> &[f32] {
+    flat_vectors::<I>(sums.as_flattened())
+}
+
+#[inline(always)]
+fn flat_mut<I: Isa, const M: usize, const V: usize>(sums: &mut [[I::Vector; V]; M]) -> &mut [f32] {
+    flat_vectors_mut::<I>(sums.as_flattened_mut())
+}
+
+#[inline(always)]
+fn flat_vectors<I: Isa>(vectors: &[I::Vector]) -> &[f32] {
+    // SAFETY: by the contract of `Isa` a vector is WIDTH f32 without padding.
+    unsafe { core::slice::from_raw_parts(vectors.as_ptr().cast(), vectors.len() * I::WIDTH) }
+}
+
+#[inline(always)]
+fn flat_vectors_mut<I: Isa>(vectors: &mut [I::Vector]) -> &mut [f32] {
+    // SAFETY: by the contract of `Isa` a vector is WIDTH f32 without padding, of any bits; the
+    // borrow is exclusive and passes on.
+    unsafe {
+        core::slice::from_raw_parts_mut(vectors.as_mut_ptr().cast(), vectors.len() * I::WIDTH)
+    }
+}
+
+/// Calls `$f::<I, M, V>` for tiles of `$height` rows that together span a panel: the width of a
+/// tile shrinks from the panel to half of it where more rows would not fit the registers.
+macro_rules! panel_tiles {
+    ($I:ident, $height:expr, $f:ident($($arg:expr),* $(,)?)) => {
+        match (LANES / $I::WIDTH, $height) {
+            (1, 1) => $f::<$I, 1, 1>($($arg),*),
+            (8, 1) => $f::<$I, 1, 8>($($arg),*),
+            (4, 1) => $f::<$I, 1, 4>($($arg),*),
+            (4, 2) => $f::<$I, 2, 4>($($arg),*),
+            (4, 3) => $f::<$I, 3, 4>($($arg),*),
+            (4, 4) => $f::<$I, 4, 2>($($arg),*),
+            (4, 5) => $f::<$I, 5, 2>($($arg),*),
+            (4, 6) => $f::<$I, 6, 2>($($arg),*),
+            (2, 1) => $f::<$I, 1, 2>($($arg),*),
+            (2, 2) => $f::<$I, 2, 2>($($arg),*),
+            (2, 3) => $f::<$I, 3, 2>($($arg),*),
+            (2, 4) => $f::<$I, 4, 2>($($arg),*),
+            (2, 5) => $f::<$I, 5, 2>($($arg),*),
+            (2, 6) => $f::<$I, 6, 2>($($arg),*),
+            (2, 7) => $f::<$I, 7, 2>($($arg),*),
+            (2, 8) => $f::<$I, 8, 2>($($arg),*),
+            (2, 9) => $f::<$I, 9, 2>($($arg),*),
+            (2, 10) => $f::<$I, 10, 2>($($arg),*),
+            (2, 11) => $f::<$I, 11, 2>($($arg),*),
+            (2, 12) => $f::<$I, 12, 2>($($arg),*),
+            _ => debug_assert!(false, "no tile of this height"),
+        }
+    };
+}
+
+/// Calls `$f::<I, M, V>` for tiles of `$height` rows and `$vectors` vectors.
+macro_rules! column_tiles {
+    ($I:ident, $height:expr, $vectors:expr, $f:ident($($arg:expr),* $(,)?)) => {
+        match ($vectors, $height) {
+            (8, 1) => $f::<$I, 1, 8>($($arg),*),
+            (4, 1) => $f::<$I, 1, 4>($($arg),*),
+            (2, 1) => $f::<$I, 1, 2>($($arg),*),
+            (1, 1) => $f::<$I, 1, 1>($($arg),*),
+            (2, 2) if $I::ROWS >= 6 => $f::<$I, 2, 2>($($arg),*),
+            (2, 3) if $I::ROWS >= 6 => $f::<$I, 3, 2>($($arg),*),
+            (2, 4) if $I::ROWS >= 6 => $f::<$I, 4, 2>($($arg),*),
+            (2, 5) if $I::ROWS >= 6 => $f::<$I, 5, 2>($($arg),*),
+            (2, 6) if $I::ROWS >= 6 => $f::<$I, 6, 2>($($arg),*),
+            (2, 7) if $I::ROWS >= 12 => $f::<$I, 7, 2>($($arg),*),
+            (2, 8) if $I::ROWS >= 12 => $f::<$I, 8, 2>($($arg),*),
+            (2, 9) if $I::ROWS >= 12 => $f::<$I, 9, 2>($($arg),*),
+            (2, 10) if $I::ROWS >= 12 => $f::<$I, 10, 2>($($arg),*),
+            (2, 11) if $I::ROWS >= 12 => $f::<$I, 11, 2>($($arg),*),
+            (2, 12) if $I::ROWS >= 12 => $f::<$I, 12, 2>($($arg),*),
+            (1, 2) if $I::ROWS >= 6 => $f::<$I, 2, 1>($($arg),*),
+            (1, 3) if $I::ROWS >= 6 => $f::<$I, 3, 1>($($arg),*),
+            (1, 4) if $I::ROWS >= 6 => $f::<$I, 4, 1>($($arg),*),
+            (1, 5) if $I::ROWS >= 6 => $f::<$I, 5, 1>($($arg),*),
+            (1, 6) if $I::ROWS >= 6 => $f::<$I, 6, 1>($($arg),*),
+            (1, 7) if $I::ROWS >= 6 => $f::<$I, 7, 1>($($arg),*),
+            (1, 8) if $I::ROWS >= 6 => $f::<$I, 8, 1>($($arg),*),
+            (1, 9) if $I::ROWS >= 6 => $f::<$I, 9, 1>($($arg),*),
+            (1, 10) if $I::ROWS >= 6 => $f::<$I, 10, 1>($($arg),*),
+            (1, 11) if $I::ROWS >= 6 => $f::<$I, 11, 1>($($arg),*),
+            (1, 12) if $I::ROWS >= 6 => $f::<$I, 12, 1>($($arg),*),
+            _ => debug_assert!(false, "no tile of this shape"),
+        }
+    };
+}
+
+pub(super) use {column_tiles, panel_tiles};
