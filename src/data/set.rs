@@ -88,6 +88,9 @@ impl Images {
     /// `[image][row][column]`. Indices past the end are left out.
     pub fn rows_of(&self, indices: &[usize]) -> Vec<f32> {
         let size = self.pixels_per_image();
+        if size > self.pixels.len() {
+            return Vec::new();
+        }
         let mut values = Vec::with_capacity(indices.len().saturating_mul(size));
         for &index in indices {
             let first = index.saturating_mul(size);

@@ -1,0 +1,44 @@
+use super::sha256;
+use crate::data::builtin::{DIGITS_IMAGES, DIGITS_LABELS};
+use crate::data::{DIGITS_DIGEST, builtin_digits};
+use std::collections::BTreeSet;
+
+#[test]
+fn the_files_are_those_of_the_readme() {
+    let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/README.md"));
+    let script = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/make_digits.py"));
+    let licence = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/LICENSE-digits"));
+    for (name, bytes) in [
+        ("digits-images-idx3-ubyte.gz", DIGITS_IMAGES),
+        ("digits-labels-idx1-ubyte.gz", DIGITS_LABELS),
+        ("LICENSE-digits", licence),
+    ] {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| `{name}`"))).unwrap();
+        assert!(row.contains(&sha256(bytes)), "{name}");
+    }
+    assert!(readme.contains(DIGITS_DIGEST) && script.contains(DIGITS_DIGEST));
+}
+
+#[test]
+fn ten_thousand_distinct_digits() {
+    let (images, parts) = builtin_digits(0).unwrap();
+    assert_eq!((images.len(), images.rows, images.cols, images.classes), (10_000, 28, 28, 10));
+    let counts = [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978];
+    assert_eq!(images.class_counts(), counts);
+    let distinct: BTreeSet<&[u8]> = images.pixels.chunks_exact(28 * 28).collect();
+    assert_eq!(distinct.len(), 10_000);
+    assert_eq!(images.digest(), DIGITS_DIGEST);
+    assert_eq!([parts.train.len(), parts.reward.len(), parts.test.len()], [6_000, 2_000, 2_000]);
+    // MNIST's own mean and standard deviation are 0.1307 and 0.3081 (60,000 images).
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for &pixel in &images.pixels {
+        let x = f64::from(pixel) / 255.0;
+        sum += x;
+        squares += x * x;
+    }
+    let n = images.pixels.len() as f64;
+    let mean = sum / n;
+    assert!((mean - 0.1307).abs() < 0.002, "{mean}");
+    let std = (squares / n - mean * mean).sqrt();
+    assert!((std - 0.3081).abs() < 0.003, "{std}");
+}
