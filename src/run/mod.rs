@@ -7,6 +7,8 @@
 //! the number of threads changes no figure.
 
 mod error;
+mod evaluate;
+mod files;
 mod measure;
 mod observer;
 mod pool;
@@ -17,6 +19,10 @@ mod unit;
 mod unlearn;
 
 pub use error::RunError;
+pub use evaluate::{Evaluation, PartAccuracy, evaluate};
+pub use files::{
+    Store, apply_edit, inspect, load_network, save_network, target_key, write_file,
+};
 pub use observer::{Observer, Silent};
 pub use prepare::{Part, Prepared};
 pub use target::{Target, TargetConfig, train_target};

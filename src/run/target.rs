@@ -33,6 +33,8 @@ pub struct Target {
     pub parameters: Vec<f32>,
     /// The seed that it was trained with.
     pub seed: u64,
+    /// What it was made from (see [`target_key`](super::target_key)).
+    pub key: String,
 }
 
 impl Target {
@@ -77,5 +79,5 @@ pub fn train_target(
         &mut heap.arena(),
         progress,
     )?;
-    Ok(Target { stack, parameters, seed })
+    Ok(Target { stack, parameters, seed, key: super::target_key(config, data) })
 }

@@ -1,0 +1,341 @@
+//! Networks and edits on disk.
+
+use super::error::RunError;
+use super::prepare::Prepared;
+use super::target::{Target, TargetConfig, network_digest};
+use super::unlearn::{Artifact, Unlearned, editable_layer};
+use crate::kernel::Kernel;
+use crate::nn::{Kind, Stack};
+use crate::num;
+use crate::slab::Heap;
+use crate::snapshot::{EditFile, FileKind, NetworkFile, SnapshotError, peek};
+use crate::world::{Change, Unit, WorldKind};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Writes `bytes` to `path`: to a temporary name in the same folder, synced, then renamed, so that
+/// what was there stays whole until the new file is.
+///
+/// # Errors
+/// [`RunError::Failed`] names the path; the temporary file is then removed.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    let failed = |error: std::io::Error| {
+        RunError::Failed(format!("{}: cannot be written: {error}", path.display()))
+    };
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = (|| {
+        let mut file = fs::File::create(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    })();
+    written.map_err(|error| {
+        let _ = fs::remove_file(&part);
+        failed(error)
+    })
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, RunError> {
+    fs::read(path).map_err(|error| {
+        RunError::Failed(format!("{}: cannot be read: {error}", path.display()))
+    })
+}
+
+fn at(path: &Path) -> impl Fn(SnapshotError) -> RunError + '_ {
+    move |error| RunError::Failed(format!("{}: {error}", path.display()))
+}
+
+/// What a target network was made from: its settings and its data. A network file with the same origin
+/// and seed need not be trained again.
+pub fn target_key(config: &TargetConfig, data: &Prepared) -> String {
+    let mut digest = num::Digest::new();
+    digest.bytes(format!("{config:?} {} {}", data.digest, data.train.len()).as_bytes());
+    digest.bytes(data.train.labels());
+    format!("{:016x}", digest.finish())
+}
+
+/// Saves a network.
+///
+/// # Errors
+/// [`RunError::Failed`] names the file.
+pub fn save_network(path: &Path, network: &Target, origin: &str) -> Result<(), RunError> {
+    let Target { stack, parameters, seed, .. } = network;
+    let mut bytes = vec![0; NetworkFile::bound(NAME, origin, stack)];
+    let len = NetworkFile::write(NAME, origin, *seed, stack, parameters, &mut bytes)
+        .map_err(at(path))?;
+    bytes.truncate(len);
+    write_file(path, &bytes)
+}
+
+/// The architecture that is trained here.
+const NAME: &str = "digits-cnn";
+
+/// Loads a network.
+///
+/// # Errors
+/// [`RunError::Failed`] names the file and what is wrong with it.
+pub fn load_network(path: &Path) -> Result<Target, RunError> {
+    let bytes = read_file(path)?;
+    let file = NetworkFile::read(&bytes).map_err(at(path))?;
+    Ok(Target {
+        parameters: file.parameters().collect(),
+        seed: file.seed,
+        key: file.origin.to_string(),
+        stack: file.stack,
+    })
+}
+
+/// Applies an edit file to the network that it was made for, and checks both digests.
+///
+/// # Errors
+/// [`RunError::Failed`]: a file that cannot be read, a network that the edit was not made for, or a
+/// result with another digest than the edit promises.
+pub fn apply_edit(
+    kernel: Kernel,
+    edit_path: &Path,
+    model_path: &Path,
+    network: &Target,
+) -> Result<Target, RunError> {
+    let bytes = read_file(edit_path)?;
+    let edit = EditFile::read(&bytes).map_err(at(edit_path))?;
+    let found = digest(&network.parameters);
+    if found != edit.before {
+        return Err(RunError::Failed(format!(
+            "{}: not the network that {} was made for (digest {found:016x}, expected {:016x})",
+            model_path.display(),
+            edit_path.display(),
+            edit.before
+        )));
+    }
+    let wrong = |what: String| RunError::Failed(format!("{}: {what}", edit_path.display()));
+    let layer = editable_layer(&network.stack, edit.layer).map_err(|error| wrong(error.to_string()))?;
+    let change = Change {
+        kind: if edit.shift { WorldKind::Shift } else { WorldKind::Mask },
+        rank: edit.rank,
+        step: edit.step * edit.unit,
+        inputs: edit.inputs,
+        outputs: edit.outputs,
+    };
+    let actions: Vec<f32> = edit.actions().collect();
+    let parameters = changed(kernel, &network.stack, &network.parameters, layer, &change, &actions)
+        .map_err(|error| wrong(error.to_string()))?;
+    let edited = digest(&parameters);
+    if edited != edit.after {
+        return Err(wrong(format!(
+            "gives a network of digest {edited:016x}, it promises {:016x}",
+            edit.after
+        )));
+    }
+    Ok(Target { parameters, ..network.clone() })
+}
+
+/// `parameters` after the actions of one episode.
+fn changed(
+    kernel: Kernel,
+    stack: &Stack,
+    parameters: &[f32],
+    layer: usize,
+    change: &Change,
+    actions: &[f32],
+) -> Result<Vec<f32>, crate::error::ShapeError> {
+    let mut parameters = parameters.to_vec();
+    let range = stack.layers().get(layer).map(|layer| layer.weight_range()).unwrap_or_default();
+    let mut heap = Heap::new(change.need());
+    let mut arena = heap.arena();
+    let scratch = arena.take(change.need().f32s).unwrap_or_default();
+    for action in actions.chunks_exact(change.action_len().max(1)) {
+        let weights = parameters.get(range.clone()).unwrap_or_default().to_vec();
+        let out = parameters.get_mut(range.clone()).unwrap_or_default();
+        change.form(kernel, action, &weights, scratch, out)?;
+    }
+    Ok(parameters)
+}
+
+fn digest(parameters: &[f32]) -> u64 {
+    let mut digest = num::Digest::new();
+    digest.values(parameters);
+    digest.finish()
+}
+
+/// What a network or edit file holds, in words.
+///
+/// # Errors
+/// [`RunError::Failed`] names the file and what is wrong with it.
+pub fn inspect(path: &Path) -> Result<String, RunError> {
+    let bytes = read_file(path)?;
+    let head = peek(&bytes).map_err(at(path))?;
+    let mut text = format!(
+        "{}: {}, format version {}, {} bytes, checksum fits\n",
+        path.display(),
+        head.kind.name(),
+        head.version,
+        bytes.len()
+    );
+    match head.kind {
+        FileKind::Network => {
+            let file = NetworkFile::read(&bytes).map_err(at(path))?;
+            let parameters: Vec<f32> = file.parameters().collect();
+            let [channels, rows, cols] = file.stack.input();
+            let _ = writeln!(
+                text,
+                "{}, seed {}, {} parameters, digest {}\ninput {channels} x {rows} x {cols}",
+                file.name,
+                file.seed,
+                parameters.len(),
+                network_digest(&parameters)
+            );
+            for layer in file.stack.layers() {
+                let weights = parameters.get(layer.weight_range()).unwrap_or_default();
+                let what = match layer.kind() {
+                    Kind::Dense { inputs, outputs, .. } => format!("dense {inputs} -> {outputs}"),
+                    Kind::Conv2d { conv, .. } => format!(
+                        "conv {}x{} stride {}x{}, {} -> {} channels",
+                        conv.kernel[0],
+                        conv.kernel[1],
+                        conv.stride[0],
+                        conv.stride[1],
+                        conv.input[0],
+                        conv.channels
+                    ),
+                    Kind::MaxPool(_) => "max pool".into(),
+                    Kind::AveragePool(_) => "average pool".into(),
+                    Kind::Relu => "relu".into(),
+                    Kind::Tanh => "tanh".into(),
+                };
+                let rms = if weights.is_empty() {
+                    String::new()
+                } else {
+                    format!(", weights' rms {:.4}", num::rms(weights))
+                };
+                let _ = writeln!(text, "  {:<8} {what}{rms}", layer.name());
+            }
+        }
+        FileKind::Edit => {
+            let edit = EditFile::read(&bytes).map_err(at(path))?;
+            let (world, unit) = match (edit.shift, edit.absolute) {
+                (false, _) => ("mask", String::new()),
+                (true, true) => ("shift", " (absolute)".into()),
+                (true, false) => ("shift", format!(" x rms {:.6}", edit.unit)),
+            };
+            let _ = writeln!(
+                text,
+                "{world} world, layer {} ({} x {}), {} step(s) of rank {}, s = {}{unit}\nnetwork {:016x} -> {:016x}",
+                edit.layer,
+                edit.inputs,
+                edit.outputs,
+                edit.steps,
+                edit.rank,
+                edit.step,
+                edit.before,
+                edit.after
+            );
+        }
+        FileKind::Policy => text.push_str("this version does not read policies\n"),
+    }
+    Ok(text)
+}
+
+/// The folder that a command writes to: results, `networks/` and `edits/`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    /// Opens a folder, which is made where it does not exist, and tries whether it can be written to.
+    ///
+    /// # Errors
+    /// [`RunError::Failed`] names the folder.
+    pub fn open(dir: &Path) -> Result<Self, RunError> {
+        let store = Self { dir: dir.to_path_buf() };
+        for part in [dir.to_path_buf(), store.networks(), store.edits()] {
+            fs::create_dir_all(&part).map_err(|error| {
+                RunError::Failed(format!("--out {}: not a folder to write to: {error}", dir.display()))
+            })?;
+        }
+        let probe = dir.join(".reweight-probe");
+        write_file(&probe, b"")?;
+        let _ = fs::remove_file(probe);
+        Ok(store)
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn networks(&self) -> PathBuf {
+        self.dir.join("networks")
+    }
+
+    fn edits(&self) -> PathBuf {
+        self.dir.join("edits")
+    }
+
+    fn target_path(&self, seed: u64) -> PathBuf {
+        self.networks().join(format!("target-{seed}.rwn"))
+    }
+
+    /// The target of `seed`, if a file of this origin holds it whole.
+    pub fn target(&self, origin: &str, seed: u64) -> Option<Target> {
+        let target = load_network(&self.target_path(seed)).ok()?;
+        (target.key == origin && target.seed == seed).then_some(target)
+    }
+
+    /// Saves targets, edits, and of every editor × world the edited network of the first seed.
+    ///
+    /// # Errors
+    /// [`RunError::Failed`] names the file.
+    pub fn save(&self, origin: &str, unlearned: &Unlearned) -> Result<(), RunError> {
+        for target in &unlearned.targets {
+            if self.target(origin, target.seed).is_none_or(|held| held.parameters != target.parameters) {
+                save_network(&self.target_path(target.seed), target, origin)?;
+            }
+        }
+        let first = unlearned.targets.first().map_or(0, |target| target.seed);
+        for artifact in &unlearned.artifacts {
+            let Some(target) = unlearned.targets.iter().find(|target| target.seed == artifact.seed)
+            else {
+                continue;
+            };
+            let world = artifact.world.map_or(String::new(), |world| format!("-{}", world.kind.name()));
+            let name = format!("{}{world}-{}", artifact.editor, artifact.seed);
+            self.save_edit(&name, target, artifact)?;
+            if artifact.seed == first && artifact.editor != "none" {
+                let edited = Target { parameters: artifact.parameters.clone(), ..target.clone() };
+                save_network(&self.networks().join(format!("{name}.rwn")), &edited, origin)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn save_edit(&self, name: &str, target: &Target, artifact: &Artifact) -> Result<(), RunError> {
+        let (Some(world), Some(actions)) = (artifact.world, &artifact.actions) else {
+            return Ok(());
+        };
+        let Some(layer) = target.stack.layers().get(artifact.layer) else { return Ok(()) };
+        let (inputs, outputs) = (layer.inputs(), layer.outputs());
+        let rms = num::rms(target.parameters.get(layer.weight_range()).unwrap_or_default());
+        let absolute = world.kind == WorldKind::Mask || world.unit == Unit::Absolute;
+        let file = EditFile::new(
+            world.kind == WorldKind::Shift,
+            absolute,
+            world.step,
+            if absolute { 1.0 } else { rms },
+            world.rank,
+            actions.len() / world.action_len(inputs, outputs).max(1),
+            layer.name(),
+            (inputs, outputs),
+            (digest(&target.parameters), digest(&artifact.parameters)),
+        );
+        let path = self.edits().join(format!("{name}.rwe"));
+        let mut bytes = vec![0; file.bound()];
+        let len = file.write(actions, &mut bytes).map_err(at(&path))?;
+        bytes.truncate(len);
+        write_file(&path, &bytes)
+    }
+}
