@@ -10,9 +10,7 @@
 
 use reweight::env::{End, Env, EnvError, Space, Spec, Step, check_env, check_need};
 use reweight::num;
-use reweight::ppo::{
-    Activation, Baseline, Config, Initial, Normalise, Ppo, Statistics, Watch,
-};
+use reweight::ppo::{Activation, Baseline, Config, Initial, Normalise, Ppo, Statistics, Watch};
 use reweight::rng::{Purpose, Rng};
 use reweight::slab::Heap;
 use std::error::Error;
@@ -91,12 +89,11 @@ impl Env for Pendulum {
         let turn = core::f32::consts::TAU;
         let half = core::f32::consts::PI;
         let deviation = (self.angle + half).rem_euclid(turn) - half;
-        let cost = deviation * deviation
-            + 0.1 * self.velocity * self.velocity
-            + 0.001 * torque * torque;
+        let cost =
+            deviation * deviation + 0.1 * self.velocity * self.velocity + 0.001 * torque * torque;
         let acceleration = 15.0 * num::sin(self.angle) + 3.0 * torque;
-        self.velocity = (self.velocity + acceleration * TIME_STEP)
-            .clamp(-LARGEST_VELOCITY, LARGEST_VELOCITY);
+        self.velocity =
+            (self.velocity + acceleration * TIME_STEP).clamp(-LARGEST_VELOCITY, LARGEST_VELOCITY);
         self.angle += self.velocity * TIME_STEP;
         self.steps += 1;
         self.observe(observation);
@@ -169,7 +166,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let [a, b, c, d] = &mut pendulums;
         let mut envs: [&mut dyn Env; 4] = [a, b, c, d];
         let spec = envs[0].spec();
-        let mut heap = Heap::new(Ppo::need(&config, &spec)?);
+        let mut heap = Heap::new(Ppo::need(&config, &spec));
         let mut ppo = Ppo::new(config, &spec, seed, &mut heap.arena())?;
         let start = Instant::now();
         ppo.train(&mut envs, budget, &mut |_: &Statistics| Watch::Continue)?;

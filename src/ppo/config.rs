@@ -38,8 +38,9 @@ pub enum Squash {
 pub enum Baseline {
     /// A value network of the policy's shape.
     Network,
-    /// One number, the mean reward of the rollout. Enough where all observations are the same and
-    /// advantages are normalised, since any constant cancels there. For episodes of one step only.
+    /// One number, the mean return of the rollout, with λ = 1 and no bootstrapping. Enough in
+    /// episodes of one step where all observations are the same: with normalised advantages any
+    /// constant cancels there.
     Constant,
 }
 
@@ -140,8 +141,8 @@ pub struct Config {
 
 impl Config {
     /// The default: reaches the bars of layer editing within 2,000 (shift) and 5,000 (mask)
-    /// evaluations. For episodes of one step; for longer ones set `baseline` to `Network` and
-    /// `fixed_observation` to false.
+    /// evaluations. For episodes of one step; for longer ones set `fixed_observation` to false and
+    /// `baseline` to `Network`.
     pub const fn edit() -> Self {
         Self {
             rollout: 32,

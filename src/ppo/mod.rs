@@ -5,9 +5,23 @@
 //! environments (`env`, `world`).
 
 mod config;
+mod error;
 mod gae;
+mod init;
+mod loss;
+mod memory;
+mod mlp;
+mod policy;
+mod rollout;
 mod settings;
+#[cfg(test)]
+mod tests;
+mod train;
+mod update;
 
 pub use config::{Activation, Baseline, Config, Initial, MAX_HIDDEN, Normalise, Squash};
+pub use error::PpoError;
 pub use gae::gae;
+pub use policy::FlatPolicy;
 pub use settings::{ConfigError, SETTINGS};
+pub use train::{Ppo, Statistics, Watch};

@@ -8,7 +8,7 @@ type Setting = (&'static str, &'static str);
 
 /// All names that [`Config::set`] knows, each with the values that it takes.
 pub const SETTINGS: &[Setting] = &[
-    ("rollout", "a whole number from 1"),
+    ("rollout", "a whole number from 1; rollout times environments below 2^31"),
     ("environments", "a whole number from 1"),
     ("minibatch", "a whole number from 1"),
     ("epochs", "a whole number from 1"),
@@ -36,7 +36,7 @@ pub const SETTINGS: &[Setting] = &[
     ("activation", "tanh or relu"),
     ("init", "orthogonal or fan-in"),
     ("squash", "clip or tanh"),
-    ("baseline", "network, or constant (for episodes of one step)"),
+    ("baseline", "network or constant"),
     ("standardise", "true or false"),
     (
         "fixed_observation",
@@ -219,6 +219,9 @@ impl Config {
     fn joint_offence(&self) -> Option<&'static str> {
         if self.log_std < self.log_std_low || self.log_std > self.log_std_high {
             return Some("log_std");
+        }
+        if self.samples() > i32::MAX as usize {
+            return Some("rollout");
         }
         let fits = self.baseline == Baseline::Constant && self.depth() > 0 && !self.standardise;
         (self.fixed_observation && !fits).then_some("fixed_observation")
