@@ -10,7 +10,6 @@
 use reweight::editor::{Job, JobMemory, Point, Settings};
 use reweight::env::{End, Env, EnvError, Space, Spec, Step, check_env, check_need};
 use reweight::nn::Stack;
-use reweight::ppo;
 use reweight::slab::Heap;
 use std::error::Error;
 
@@ -72,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     check_env(&mut env, 0, &mut heap.arena())?;
     println!("the environment keeps the contract");
 
-    let settings = Settings { ppo: ppo::Config::edit() };
+    let settings = Settings::default();
     for name in ["random", "es", "sep-cma-es", "ppo"] {
         let editor = reweight::editor::find(name).ok_or("not in the table")?.editor;
         let (spec, stack) = (env.spec(), Stack::new([1, 1, 1]));

@@ -12,7 +12,6 @@ use reweight::editor::{Job, JobMemory, JobShape, Point, Settings, find};
 use reweight::env::Env;
 use reweight::kernel::{Kernel, LANES};
 use reweight::model::{Forward, ForwardError, Split};
-use reweight::ppo;
 use reweight::run::{Prepared, TargetConfig, train_target};
 use reweight::slab::Heap;
 use reweight::task::{ClassSet, Score, Task};
@@ -62,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         train_target(kernel, &TargetConfig::default(), &data, ClassSet::EMPTY, 0, &mut |_| {})?;
     let layer = target.stack.find("fc2").ok_or("digits-cnn has a layer fc2")?;
     let editor = find("sep-cma-es").ok_or("the table has sep-cma-es")?.editor;
-    let settings = Settings { ppo: ppo::Config::edit() };
+    let settings = Settings::default();
     for kind in [WorldKind::Shift, WorldKind::Mask] {
         let config = Config { lambda: 0.7, ..Config::new(kind) };
         let mut parameters = target.parameters.clone();

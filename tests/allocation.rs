@@ -6,7 +6,6 @@ use common::Toy;
 use reweight::editor::{EDITORS, EditorKind, Job, JobMemory, JobShape, Point, Settings};
 use reweight::env::Env;
 use reweight::kernel::Kernel;
-use reweight::ppo;
 use reweight::slab::Heap;
 use reweight::task::RewardKind;
 use reweight::world::{Config, World, WorldKind};
@@ -45,7 +44,7 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn editing_allocates_nothing_after_set_up() {
     let toy = Toy::new(10, 24, 16, 100, 2);
-    let settings = Settings { ppo: ppo::Config::edit() };
+    let settings = Settings::default();
     let mut tested = 0;
     for kind in [WorldKind::Mask, WorldKind::Shift] {
         for horizon in [1, 3] {

@@ -18,6 +18,7 @@ pub use registry::{EDITORS, EditorInfo, EditorKind, find};
 
 use crate::env::{EnvError, Spec};
 use crate::error::{ShapeError, TooSmall};
+use crate::kernel::Kernel;
 use crate::model::ForwardError;
 use crate::nn::Stack;
 use crate::ppo;
@@ -39,6 +40,15 @@ pub enum Outcome {
 pub struct Settings {
     /// Hyper-parameters of `ppo`.
     pub ppo: ppo::Config,
+    /// Kernels that editors with networks of their own run on.
+    pub kernel: Kernel,
+}
+
+impl Default for Settings {
+    /// The preset [`ppo::Config::edit`] on the fastest kernels.
+    fn default() -> Self {
+        Self { ppo: ppo::Config::edit(), kernel: Kernel::auto() }
+    }
 }
 
 /// What an editor must know to say how much memory it needs.

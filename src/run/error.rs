@@ -52,4 +52,4 @@ macro_rules! failed_from {
     )*};
 }
 
-failed_from!(ForwardError, EnvError, WorldError, JobError, EditError);
+failed_from!(crate::error::ShapeError, ForwardError, EnvError, WorldError, JobError, EditError);

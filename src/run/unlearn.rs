@@ -216,7 +216,7 @@ impl UnlearnConfig {
             ppo.set(key, value).map_err(|error| RunError::Usage(format!("--set: {error}")))?;
         }
         ppo.validate().map_err(|error| RunError::Usage(format!("--set: {error}")))?;
-        Ok(Settings { ppo })
+        Ok(Settings { ppo, kernel: self.kernel })
     }
 
     fn plan(&self, data: &Prepared) -> Result<Plan, RunError> {

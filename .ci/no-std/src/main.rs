@@ -11,7 +11,6 @@ use reweight::env::Env;
 use reweight::kernel::{Batch, Kernel, LANES};
 use reweight::model::Samples;
 use reweight::nn::{Init, Stack};
-use reweight::ppo;
 use reweight::rng::{Purpose, Rng};
 use reweight::slab::Fixed;
 use reweight::task::{ClassSet, RewardKind, Unlearning};
@@ -49,7 +48,7 @@ fn edit(kernel: Kernel) -> Option<(u64, f32, f32)> {
     let mut world =
         World::new(config, kernel, &stack, parameters, layer, samples, &mut task, &mut arena).ok()?;
     let before = world.reward_of(world.original_score());
-    let settings = Settings { ppo: ppo::Config::edit() };
+    let settings = Settings::default();
     let editor = find("sep-cma-es")?.editor;
     let spec = world.spec();
     let shape = JobShape { spec, stack: &stack, settings: &settings, training: None };

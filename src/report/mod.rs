@@ -1,0 +1,1 @@
+//! Exporters over run records.
