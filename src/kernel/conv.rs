@@ -102,7 +102,7 @@ fn forward_tile<I: Isa, const M: usize, const V: usize>(
         };
         walk.runs(|tap, feature, count| {
             let w = Spread { values: from(weights, tap * channels), row: 1, step: channels };
-            let x = Rows { values: from(x, feature * LANES + lane), step: LANES };
+            let x = Rows { values: from(x, feature * LANES + lane), step: LANES, panel: LANES };
             tile.accumulate(count, w, x);
         });
         tile.store(from_mut(y, lane), positions * LANES, columns);
@@ -129,7 +129,7 @@ fn forward_row<I: Isa>(
         };
         walk.runs(|tap, feature, count| {
             let x = Spread { values: from(x, feature), row: 0, step: 1 };
-            let w = Rows { values: from(weights, tap * channels + channel), step: channels };
+            let w = Rows { values: from(weights, tap * channels + channel), step: channels, panel: LANES };
             tile.accumulate_ragged(count, x, w);
         });
         tile.visit(|_, sums| {
@@ -244,7 +244,7 @@ fn input_gradient_tile<I: Isa, const M: usize, const V: usize>(
         back.terms(|weight, feature| {
             let row = back.taps() * back.conv.channels;
             let w = Spread { values: from(weights, weight), row, step: 0 };
-            tile.accumulate(1, w, Rows { values: from(dy, feature * LANES + lane), step: 0 });
+            tile.accumulate(1, w, Rows { values: from(dy, feature * LANES + lane), step: 0, panel: LANES });
         });
         tile.store(from_mut(dx, lane), back.positions() * LANES, columns);
     }
@@ -256,7 +256,7 @@ fn input_gradient_value<I: Isa>(isa: I, back: Back<'_>, weights: &[f32], dy: &[f
     let mut tile = Tile::<I, 1, 1>::zero(isa);
     back.terms(|weight, feature| {
         let w = Spread { values: from(weights, weight), row: 0, step: 0 };
-        tile.accumulate_ragged(1, w, Rows { values: from(dy, feature), step: 0 });
+        tile.accumulate_ragged(1, w, Rows { values: from(dy, feature), step: 0, panel: LANES });
     });
     let mut value = 0.0;
     tile.visit(|_, sums| value = sums.first().copied().unwrap_or(0.0));
@@ -376,12 +376,8 @@ fn taps_tile<I: Isa, const M: usize, const V: usize>(
         let values = from(x, ((channel * height + y) * line + at) * width);
         let a = Spread { values, row: width, step: conv.stride[1] * width };
         let b =
-            Rows { values: from(dy, (row * cols + first) * conv.channels), step: conv.channels };
-        if valid == Tile::<I, M, V>::COLUMNS {
-            tile.accumulate(end - first, a, b);
-        } else {
-            tile.accumulate_ragged(end - first, a, b);
-        }
+            Rows { values: from(dy, (row * cols + first) * conv.channels), step: conv.channels, panel: LANES };
+        tile.accumulate_ragged(end - first, a, b);
     }
     tile.store(dw, conv.channels, valid);
 }

@@ -2,153 +2,28 @@
 //!
 //! All are the same tile with other operands. With samples in the lanes, weights are spread and
 //! samples are vectors ([`panels`]); with samples in rows, and for weight gradients, samples are
-//! spread and outputs are vectors ([`columns`]).
+//! spread and outputs are vectors ([`columns`]). One form is left over, the input gradient of rows
+//! ([`row_input_gradient`]).
 
+use super::Start;
 use super::isa::Isa;
 use super::shape::LANES;
 use super::tile::{Rows, Spread, Tile, column_tiles, from, from_mut, panel_tiles, split};
-use super::{Batch, Start};
 
 /// Steps of the chains between two visits of the result: what a tile reads stays in the L1 cache.
 const STEPS: usize = 128;
-/// Steps when a strip of the spread operand is packed.
-const PACKED_STEPS: usize = 256;
-/// Panels that share one packed strip.
-const PACKED_PANELS: usize = 8;
-
-#[allow(clippy::too_many_arguments)]
-#[inline(always)]
-pub(super) fn forward<I: Isa>(
-    isa: I,
-    batch: Batch,
-    inputs: usize,
-    outputs: usize,
-    weights: &[f32],
-    start: Start<'_>,
-    x: &[f32],
-    y: &mut [f32],
-) {
-    let w = Spread { values: weights, row: 1, step: outputs };
-    if batch.width() == LANES {
-        panels(isa, outputs, inputs, w, start, x, y);
-    } else {
-        let a = Runs { values: x, row: inputs, step: 1, run: inputs, jump: 0 };
-        columns(isa, batch.samples(), outputs, inputs, a, weights, start, y);
-    }
-}
-
-/// True where [`forward_packed`] is faster: rows of weights are longer than a line of the cache, and
-/// all of them do not fit into half of it.
-#[inline]
-pub(super) fn wants_packing(batch: Batch, inputs: usize, outputs: usize) -> bool {
-    batch.width() == LANES && outputs > 16 && inputs * outputs > 4096
-}
-
-/// [`forward`] in panels, for weights whose rows are long: strips of them are packed first, so that
-/// neither the sets of the L1 cache nor its lines are wasted.
-#[allow(clippy::too_many_arguments)]
-#[inline(always)]
-pub(super) fn forward_packed<I: Isa>(
-    isa: I,
-    inputs: usize,
-    outputs: usize,
-    weights: &[f32],
-    start: Start<'_>,
-    x: &[f32],
-    y: &mut [f32],
-) {
-    let mut scratch = isa.scratch();
-    let scratch = scratch.as_mut();
-    let tiles = outputs.div_ceil(I::ROWS);
-    let blocks = inputs.div_ceil(PACKED_STEPS);
-    let group = PACKED_PANELS;
-    let x_groups = x.chunks(inputs * LANES * group);
-    let y_groups = y.chunks_mut(outputs * LANES * group);
-    for (index, (x, y)) in x_groups.zip(y_groups).enumerate() {
-        for (k, depth) in split(inputs, blocks) {
-            for (o, height) in split(outputs, tiles) {
-                for (to, row) in scratch
-                    .chunks_exact_mut(height)
-                    .zip(from(weights, k * outputs + o).chunks(outputs))
-                    .take(depth)
-                {
-                    for (to, &value) in to.iter_mut().zip(row) {
-                        *to = value;
-                    }
-                }
-                let w = Spread { values: scratch, row: 1, step: height };
-                let x_panels = x.chunks_exact(inputs * LANES);
-                let y_panels = y.chunks_exact_mut(outputs * LANES);
-                for (panel, (x, y)) in x_panels.zip(y_panels).enumerate() {
-                    let start = match (k, start) {
-                        (0, Start::Zero) => First::Zero,
-                        (0, Start::Bias(bias)) => First::PerRow(from(bias, o)),
-                        (0, Start::Values(values)) => {
-                            let panel = index * group + panel;
-                            First::Rows(from(values, (panel * outputs + o) * LANES))
-                        }
-                        _ => First::Continue,
-                    };
-                    let x = from(x, k * LANES);
-                    let y = from_mut(y, o * LANES);
-                    panel_tiles!(I, height, panel_tile(isa, depth, w, x, start, y));
-                }
-            }
-        }
-    }
-}
-
-#[allow(clippy::too_many_arguments)]
-#[inline(always)]
-pub(super) fn input_gradient<I: Isa>(
-    isa: I,
-    batch: Batch,
-    inputs: usize,
-    outputs: usize,
-    weights: &[f32],
-    dy: &[f32],
-    dx: &mut [f32],
-) {
-    let w = Spread { values: weights, row: outputs, step: 1 };
-    if batch.width() == LANES {
-        panels(isa, inputs, outputs, w, Start::Zero, dy, dx);
-    } else {
-        row_input_gradient(isa, inputs, outputs, w, dy, dx);
-    }
-}
-
-#[allow(clippy::too_many_arguments)]
-#[inline(always)]
-pub(super) fn weight_gradient<I: Isa>(
-    isa: I,
-    batch: Batch,
-    inputs: usize,
-    outputs: usize,
-    x: &[f32],
-    dy_rows: &[f32],
-    dw: &mut [f32],
-) {
-    let samples = batch.samples();
-    let a = if batch.width() == LANES {
-        Runs { values: x, row: LANES, step: 1, run: LANES, jump: inputs * LANES }
-    } else {
-        Runs { values: x, row: 1, step: inputs, run: samples, jump: 0 }
-    };
-    columns_in_place(isa, inputs, outputs, samples, a, dy_rows, dw);
-}
-
-/// What the chains of one tile start from.
-#[derive(Clone, Copy)]
-enum First<'a> {
-    Zero,
-    PerRow(&'a [f32]),
-    Rows(&'a [f32]),
-    Continue,
-}
+/// Rows of A that are packed together: a few tiles share what lies in the L1 cache of B.
+const STRIP: usize = 24;
+/// Panels that share a packed strip; a block of their samples stays in the L2 cache.
+const GROUP: usize = 16;
 
 /// `c[panel][row][lane] = start + Σₖ a(row, k)·b[panel][k][lane]`.
+///
+/// With one tile of rows, it walks over all panels and whole chains. Otherwise chains are cut into
+/// blocks, so that a block of B serves all rows from the L1 cache, and long rows of weights are
+/// packed into strips first, so that neither lines nor sets of that cache are wasted.
 #[inline(always)]
-fn panels<I: Isa>(
+pub(super) fn panels<I: Isa>(
     isa: I,
     rows: usize,
     depth: usize,
@@ -160,32 +35,139 @@ fn panels<I: Isa>(
     if rows == 0 {
         return;
     }
+    let panels = c.len() / (rows * LANES);
     let tiles = rows.div_ceil(I::ROWS);
-    let blocks = if tiles == 1 { 1 } else { depth.div_ceil(STEPS).max(1) };
-    for (panel, c) in c.chunks_exact_mut(rows * LANES).enumerate() {
-        let b = from(b, panel * depth * LANES);
-        for (k, depth) in split(depth, blocks) {
-            let b = from(b, k * LANES);
-            for (m, height) in split(rows, tiles) {
-                let start = match (k, start) {
-                    (0, Start::Zero) => First::Zero,
-                    (0, Start::Bias(bias)) => First::PerRow(from(bias, m)),
-                    (0, Start::Values(values)) => {
-                        First::Rows(from(values, (panel * rows + m) * LANES))
+    if tiles == 1 {
+        one_tile(isa, panels, rows, depth, a, start, b, c);
+        return;
+    }
+    let pack = I::ROWS > 1 && a.row == 1 && a.step > 16 && rows * depth > 4096 && panels > 1;
+    let mut scratch = if pack { Some(isa.scratch()) } else { None };
+    let (group, strips) = if pack { (GROUP, rows.div_ceil(STRIP)) } else { (1, 1) };
+    let blocks = depth.div_ceil(STEPS).max(1);
+    for first in (0..panels).step_by(group) {
+        for (k, block) in split(depth, blocks) {
+            for (m, strip) in split(rows, strips) {
+                let mut a = Spread { values: from(a.values, m * a.row + k * a.step), ..a };
+                if let Some(scratch) = &mut scratch {
+                    pack_strip(block, a, scratch.as_mut());
+                    a = Spread { values: scratch.as_mut(), row: 1, step: STRIP };
+                }
+                for panel in first..panels.min(first + group) {
+                    let b = from(b, (panel * depth + k) * LANES);
+                    for (row, height) in split(strip, strip.div_ceil(I::ROWS)) {
+                        let at = (panel * rows + m + row) * LANES;
+                        let start = if k == 0 {
+                            First::new(start, m + row, at)
+                        } else {
+                            First::Continue
+                        };
+                        let a = Spread { values: from(a.values, row * a.row), ..a };
+                        let size = [1, block, 0, 0];
+                        panel_tiles!(I, height, panel_tile(isa, size, a, b, start, from_mut(c, at)));
                     }
-                    _ => First::Continue,
-                };
-                let a = Spread { values: from(a.values, m * a.row + k * a.step), ..a };
-                let c = from_mut(c, m * LANES);
-                panel_tiles!(I, height, panel_tile(isa, depth, a, b, start, c));
+                }
             }
         }
     }
 }
 
-/// One tile of rows over the lanes of a panel.
+/// Copies `STRIP` neighbouring rows of A, so that the steps of the chain lie side by side. What lies
+/// beyond the last row is copied too, and not used.
+#[inline(always)]
+fn pack_strip(depth: usize, a: Spread<'_>, to: &mut [f32]) {
+    let (to, _) = to.as_chunks_mut::<STRIP>();
+    for (k, to) in to.iter_mut().enumerate().take(depth) {
+        let values = from(a.values, k * a.step);
+        match values.first_chunk::<STRIP>() {
+            Some(values) => *to = *values,
+            None => to.iter_mut().zip(values).for_each(|(to, &value)| *to = value),
+        }
+    }
+}
+
+/// [`panels`] where one tile holds all rows.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+fn one_tile<I: Isa>(
+    isa: I,
+    panels: usize,
+    rows: usize,
+    depth: usize,
+    a: Spread<'_>,
+    start: Start<'_>,
+    b: &[f32],
+    c: &mut [f32],
+) {
+    let (b_panel, c_panel) = (depth * LANES, rows * LANES);
+    // A single row has too few chains to keep the multipliers busy: eight vectors of several panels.
+    let together = 8 * I::WIDTH / LANES;
+    let wide = if rows == 1 && together > 1 { panels / together * together } else { 0 };
+    for panel in (0..wide).step_by(together.max(1)) {
+        let start = First::new(start, 0, panel * c_panel);
+        let (b, c) = (from(b, panel * b_panel), from_mut(c, panel * c_panel));
+        several_panels::<I, 8>(isa, depth, a, b, start, c);
+    }
+    if wide < panels {
+        let start = First::new(start, 0, wide * c_panel);
+        let (b, c) = (from(b, wide * b_panel), from_mut(c, wide * c_panel));
+        let size = [panels - wide, depth, b_panel, c_panel];
+        panel_tiles!(I, rows, panel_tile(isa, size, a, b, start, c));
+    }
+}
+
+/// What the chains of one tile start from.
+#[derive(Clone, Copy)]
+enum First<'a> {
+    Zero,
+    PerRow(&'a [f32]),
+    Rows(&'a [f32]),
+    Continue,
+}
+
+impl<'a> First<'a> {
+    /// The start of row `row`, whose values begin at `at`.
+    #[inline(always)]
+    fn new(start: Start<'a>, row: usize, at: usize) -> Self {
+        match start {
+            Start::Zero => Self::Zero,
+            Start::Bias(bias) => Self::PerRow(from(bias, row)),
+            Start::Values(values) => Self::Rows(from(values, at)),
+        }
+    }
+}
+
+/// One tile of rows over the lanes of every panel; `size` is the number of panels, the depth, and
+/// the distances between panels of B and of C.
 #[inline(always)]
 fn panel_tile<I: Isa, const M: usize, const V: usize>(
+    isa: I,
+    [panels, depth, b_panel, c_panel]: [usize; 4],
+    a: Spread<'_>,
+    b: &[f32],
+    start: First<'_>,
+    c: &mut [f32],
+) {
+    let columns = Tile::<I, M, V>::COLUMNS;
+    for panel in 0..panels {
+        for lane in (0..LANES).step_by(columns) {
+            let at = panel * c_panel + lane;
+            let mut tile = match start {
+                First::Zero => Tile::<I, M, V>::zero(isa),
+                First::PerRow(values) => Tile::spread(isa, values),
+                First::Rows(values) => Tile::load(isa, from(values, at), LANES, LANES),
+                First::Continue => Tile::load(isa, from(c, at), LANES, LANES),
+            };
+            let b = from(b, panel * b_panel + lane);
+            tile.accumulate(depth, a, Rows { values: b, step: LANES, panel: LANES });
+            tile.store(from_mut(c, at), LANES, LANES);
+        }
+    }
+}
+
+/// One row over the lanes of as many panels as `V` vectors span.
+#[inline(always)]
+fn several_panels<I: Isa, const V: usize>(
     isa: I,
     depth: usize,
     a: Spread<'_>,
@@ -193,57 +175,35 @@ fn panel_tile<I: Isa, const M: usize, const V: usize>(
     start: First<'_>,
     c: &mut [f32],
 ) {
-    let columns = Tile::<I, M, V>::COLUMNS;
-    for lane in (0..LANES).step_by(columns) {
-        let mut tile = match start {
-            First::Zero => Tile::<I, M, V>::zero(isa),
-            First::PerRow(values) => Tile::spread(isa, values),
-            First::Rows(values) => Tile::load(isa, from(values, lane), LANES, columns),
-            First::Continue => Tile::load(isa, from(c, lane), LANES, columns),
-        };
-        tile.accumulate(depth, a, Rows { values: from(b, lane), step: LANES });
-        tile.store(from_mut(c, lane), LANES, columns);
-    }
+    let columns = Tile::<I, 1, V>::COLUMNS;
+    let mut tile = match start {
+        First::Zero => Tile::<I, 1, V>::zero(isa),
+        First::PerRow(values) => Tile::spread(isa, values),
+        First::Rows(values) => Tile::load(isa, values, 0, columns),
+        First::Continue => Tile::load(isa, c, 0, columns),
+    };
+    tile.accumulate(depth, a, Rows { values: b, step: LANES, panel: depth * LANES });
+    tile.store(c, 0, columns);
 }
 
 /// A spread operand whose chain runs through panels: `values[row·m + jump·(k / run) + step·(k % run)]`.
 #[derive(Clone, Copy)]
-struct Runs<'a> {
-    values: &'a [f32],
-    row: usize,
-    step: usize,
-    run: usize,
-    jump: usize,
-}
-
-/// `c[row][column] = start + Σₖ a(row, k)·b[k][column]`.
-#[allow(clippy::too_many_arguments)]
-#[inline(always)]
-fn columns<I: Isa>(
-    isa: I,
-    rows: usize,
-    columns: usize,
-    depth: usize,
-    a: Runs<'_>,
-    b: &[f32],
-    start: Start<'_>,
-    c: &mut [f32],
-) {
-    match start {
-        Start::Zero => c.fill(0.0),
-        Start::Bias(bias) => {
-            if columns > 0 {
-                c.chunks_exact_mut(columns).for_each(|row| row.copy_from_slice(bias));
-            }
-        }
-        Start::Values(values) => c.copy_from_slice(values),
-    }
-    columns_in_place(isa, rows, columns, depth, a, b, c);
+pub(super) struct Runs<'a> {
+    /// From the first row and step on.
+    pub(super) values: &'a [f32],
+    /// Distance from one row to the next.
+    pub(super) row: usize,
+    /// Distance from one step of the chain to the next, within a run.
+    pub(super) step: usize,
+    /// Steps of a run.
+    pub(super) run: usize,
+    /// Distance from one run to the next.
+    pub(super) jump: usize,
 }
 
 /// `c[row][column] += Σₖ a(row, k)·b[k][column]`, as a continued chain.
 #[inline(always)]
-fn columns_in_place<I: Isa>(
+pub(super) fn columns<I: Isa>(
     isa: I,
     rows: usize,
     columns: usize,
@@ -267,16 +227,31 @@ fn columns_in_place<I: Isa>(
                 _ => 2,
             };
             let valid = left.min(vectors * I::WIDTH);
-            let tallest = if vectors == 1 && I::ROWS > 1 { 12 } else { I::ROWS };
-            for (m, height) in split(rows, rows.div_ceil(tallest)) {
+            let mut m = 0;
+            while m < rows {
+                let height = height::<I>(rows - m, vectors);
                 let a = Runs { values: from(a.values, m * a.row), ..a };
-                let b = Rows { values: from(b, n), step: columns };
+                let b = Rows { values: from(b, n), step: columns, panel: LANES };
                 let c = from_mut(c, m * columns + n);
                 column_tiles!(I, height, vectors, column_tile(isa, block, a, b, valid, c));
+                m += height;
             }
             n += valid;
         }
         k += block;
+    }
+}
+
+/// The tallest tile of `vectors` vectors for `rows` rows.
+#[inline(always)]
+pub(super) fn height<I: Isa>(rows: usize, vectors: usize) -> usize {
+    match rows {
+        _ if I::ROWS == 1 => 1,
+        12.. if vectors == 1 || I::ROWS >= 12 => 12,
+        8.. if vectors == 1 || I::ROWS >= 12 => 8,
+        6.. => 6,
+        4.. => 4,
+        rows => rows,
     }
 }
 
@@ -294,27 +269,22 @@ fn column_tile<I: Isa, const M: usize, const V: usize>(
     let mut k = 0;
     while k < depth {
         let run = a.run.min(depth - k);
-        let spread =
-            Spread { values: from(a.values, k / a.run * a.jump), row: a.row, step: a.step };
+        let values = from(a.values, k / a.run * a.jump);
         let b = Rows { values: from(b.values, k * b.step), ..b };
-        if valid == Tile::<I, M, V>::COLUMNS {
-            tile.accumulate(run, spread, b);
-        } else {
-            tile.accumulate_ragged(run, spread, b);
-        }
+        tile.accumulate_ragged(run, Spread { values, row: a.row, step: a.step }, b);
         k += run;
     }
     tile.store(c, b.step, valid);
 }
 
-/// `dx[sample][input] = Σₒ dy[sample][output]·w(input, output)` with samples in rows: a vector holds
+/// `dx[sample][input] = Σₒ dy[sample][output]·w[input][output]` with samples in rows: a vector holds
 /// as many samples, taken from a transposed copy of dy.
 #[inline(always)]
-fn row_input_gradient<I: Isa>(
+pub(super) fn row_input_gradient<I: Isa>(
     isa: I,
     inputs: usize,
     outputs: usize,
-    w: Spread<'_>,
+    weights: &[f32],
     dy: &[f32],
     dx: &mut [f32],
 ) {
@@ -325,7 +295,6 @@ fn row_input_gradient<I: Isa>(
     let mut scratch = isa.scratch();
     let scratch = scratch.as_mut();
     let steps = scratch.len() / I::WIDTH;
-    let tallest = if I::ROWS > 1 { 12 } else { 1 };
     for (group, dx) in dx.chunks_mut(inputs * I::WIDTH).enumerate() {
         let dy = from(dy, group * I::WIDTH * outputs);
         let mut k = 0;
@@ -337,10 +306,13 @@ fn row_input_gradient<I: Isa>(
                     *to = value;
                 }
             }
-            for (m, height) in split(inputs, inputs.div_ceil(tallest)) {
-                let w = Spread { values: from(w.values, m * w.row + k), ..w };
+            let mut m = 0;
+            while m < inputs {
+                let height = height::<I>(inputs - m, 1);
+                let w = Spread { values: from(weights, m * outputs + k), row: outputs, step: 1 };
                 let dx = from_mut(dx, m);
                 column_tiles!(I, height, 1, row_gradient_tile(isa, depth, w, scratch, inputs, dx));
+                m += height;
             }
             k += depth;
         }
@@ -358,7 +330,7 @@ fn row_gradient_tile<I: Isa, const M: usize, const V: usize>(
     dx: &mut [f32],
 ) {
     let mut tile = Tile::<I, M, V>::gather(isa, |m, n| dx.get(n * inputs + m).copied());
-    tile.accumulate(depth, w, Rows { values: dy, step: I::WIDTH });
+    tile.accumulate(depth, w, Rows { values: dy, step: I::WIDTH, panel: LANES });
     tile.visit(|m, sums| {
         for (to, &sum) in from_mut(dx, m).iter_mut().step_by(inputs).zip(sums) {
             *to = sum;

@@ -4,7 +4,9 @@
 //! which instructions it is compiled to.
 
 use super::backend::{Backend, Kernel};
+use super::dense::Runs;
 use super::isa::{Isa, Portable};
+use super::tile::Spread;
 use super::{AdamStep, Batch, Conv2d, Pool2d, Start, conv, dense, element, layout, peak, pool};
 
 macro_rules! kernels {
@@ -61,14 +63,12 @@ macro_rules! kernels {
 }
 
 kernels! {
-    fn run_dense_forward(batch: Batch, inputs: usize, outputs: usize, weights: &[f32],
-        start: Start<'_>, x: &[f32], y: &mut [f32]) = dense::forward;
-    fn run_dense_forward_packed(inputs: usize, outputs: usize, weights: &[f32],
-        start: Start<'_>, x: &[f32], y: &mut [f32]) = dense::forward_packed;
-    fn run_dense_input_gradient(batch: Batch, inputs: usize, outputs: usize, weights: &[f32],
-        dy: &[f32], dx: &mut [f32]) = dense::input_gradient;
-    fn run_dense_weight_gradient(batch: Batch, inputs: usize, outputs: usize, x: &[f32],
-        dy_rows: &[f32], dw: &mut [f32]) = dense::weight_gradient;
+    fn run_panels(rows: usize, depth: usize, a: Spread<'_>, start: Start<'_>, b: &[f32],
+        c: &mut [f32]) = dense::panels;
+    fn run_columns(rows: usize, columns: usize, depth: usize, a: Runs<'_>, b: &[f32],
+        c: &mut [f32]) = dense::columns;
+    fn run_row_input_gradient(inputs: usize, outputs: usize, weights: &[f32], dy: &[f32],
+        dx: &mut [f32]) = dense::row_input_gradient;
     fn run_bias_gradient(outputs: usize, dy_rows: &[f32], db: &mut [f32]) = layout::bias_gradient;
     fn run_to_rows(batch: Batch, channels: usize, positions: usize, panels: &[f32],
         rows: &mut [f32]) = layout::to_rows;

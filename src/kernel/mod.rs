@@ -47,6 +47,8 @@ pub use backend::{Backend, Kernel};
 pub use shape::{Batch, Conv2d, LANES, Pool2d};
 
 use crate::error::ShapeError;
+use dense::Runs;
+use tile::Spread;
 
 /// What the chains of a product start from.
 #[derive(Clone, Copy, Debug)]
@@ -96,10 +98,19 @@ impl Kernel {
         ShapeError::check("input", batch.len(inputs), x.len())?;
         ShapeError::check("output", batch.len(outputs), y.len())?;
         check_start(start, outputs, y.len())?;
-        if dense::wants_packing(batch, inputs, outputs) && self.backend() != Backend::Portable {
-            self.run_dense_forward_packed(inputs, outputs, weights, start, x, y);
+        if batch.width() == LANES {
+            let a = Spread { values: weights, row: 1, step: outputs };
+            self.run_panels(outputs, inputs, a, start, x, y);
         } else {
-            self.run_dense_forward(batch, inputs, outputs, weights, start, x, y);
+            match start {
+                Start::Zero => y.fill(0.0),
+                Start::Bias(bias) => {
+                    y.chunks_exact_mut(outputs.max(1)).for_each(|row| row.copy_from_slice(bias));
+                }
+                Start::Values(values) => y.copy_from_slice(values),
+            }
+            let a = Runs { values: x, row: inputs, step: 1, run: inputs, jump: 0 };
+            self.run_columns(batch.samples(), outputs, inputs, a, weights, y);
         }
         Ok(())
     }
@@ -121,7 +132,12 @@ impl Kernel {
         ShapeError::check("weights", inputs.saturating_mul(outputs), weights.len())?;
         ShapeError::check("output gradient", batch.len(outputs), dy.len())?;
         ShapeError::check("input gradient", batch.len(inputs), dx.len())?;
-        self.run_dense_input_gradient(batch, inputs, outputs, weights, dy, dx);
+        if batch.width() == LANES {
+            let a = Spread { values: weights, row: outputs, step: 1 };
+            self.run_panels(inputs, outputs, a, Start::Zero, dy, dx);
+        } else {
+            self.run_row_input_gradient(inputs, outputs, weights, dy, dx);
+        }
         Ok(())
     }
 
@@ -148,7 +164,13 @@ impl Kernel {
             dy_rows.len(),
         )?;
         ShapeError::check("weight gradient", inputs.saturating_mul(outputs), dw.len())?;
-        self.run_dense_weight_gradient(batch, inputs, outputs, x, dy_rows, dw);
+        let samples = batch.samples();
+        let a = if batch.width() == LANES {
+            Runs { values: x, row: LANES, step: 1, run: LANES, jump: inputs * LANES }
+        } else {
+            Runs { values: x, row: 1, step: inputs, run: samples, jump: 0 }
+        };
+        self.run_columns(inputs, outputs, samples, a, dy_rows, dw);
         Ok(())
     }
 

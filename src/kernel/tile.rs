@@ -6,6 +6,7 @@
 //! and weights, gradients) is the business of `dense` and `conv`.
 
 use super::isa::Isa;
+use super::shape::LANES;
 
 /// Where A lies: `values[row·m + step·k]`.
 #[derive(Clone, Copy)]
@@ -18,13 +19,15 @@ pub(super) struct Spread<'a> {
     pub(super) step: usize,
 }
 
-/// Where B lies: `values[step·k + n]`.
+/// Where B lies: `values[step·k + panel·(n / LANES) + n % LANES]`.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     /// From the first step and column on.
     pub(super) values: &'a [f32],
     /// Distance from one step of the chain to the next.
     pub(super) step: usize,
+    /// Distance from one group of `LANES` columns to the next; `LANES` where all lie side by side.
+    pub(super) panel: usize,
 }
 
 /// The rest of a slice, empty where it would begin beyond the end.
@@ -60,6 +63,13 @@ pub(super) struct Tile<I: Isa, const M: usize, const V: usize> {
 impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {
     /// Columns of the tile.
     pub(super) const COLUMNS: usize = V * I::WIDTH;
+
+    /// Where the columns of vector `v` begin.
+    #[inline(always)]
+    fn offset(v: usize, panel: usize) -> usize {
+        let first = v * I::WIDTH;
+        first / LANES * panel + first % LANES
+    }
 
     /// Chains that start from zero.
     #[inline(always)]
@@ -155,7 +165,7 @@ impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {
             return;
         }
         let fits = (M - 1) * a.row + (depth - 1) * a.step < a.values.len()
-            && (depth - 1) * b.step + Self::COLUMNS <= b.values.len();
+            && (depth - 1) * b.step + Self::offset(V - 1, b.panel) + I::WIDTH <= b.values.len();
         debug_assert!(fits, "a tile reads beyond its operands");
         if !fits {
             return;
@@ -166,9 +176,10 @@ impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {
         for _ in 0..depth {
             let mut vectors = [isa.splat(0.0); V];
             for v in 0..V {
-                // SAFETY: in step k this reads b[k·step + v·WIDTH ..][.. WIDTH], which ends at or
-                // before (depth − 1)·step + COLUMNS, inside `b` as tested above.
-                vectors[v] = unsafe { isa.load(b_at.add(v * I::WIDTH)) };
+                // SAFETY: in step k this reads b[k·step + offset(v) ..][.. WIDTH]; offsets rise
+                // with v, so it ends at or before (depth − 1)·step + offset(V − 1) + WIDTH, inside
+                // `b` as tested above.
+                vectors[v] = unsafe { isa.load(b_at.add(Self::offset(v, b.panel))) };
             }
             for m in 0..M {
                 // SAFETY: in step k this reads a[m·row + k·step], at most
@@ -194,12 +205,20 @@ impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {
             Some(room) => room / b.step.max(1) + 1,
             None => 0,
         };
-        self.accumulate(whole, a, b);
-        for k in whole..depth {
-            let mut row = [self.isa.splat(0.0); V];
-            copy_short(from(b.values, k * b.step), flat_vectors_mut::<I>(&mut row), Self::COLUMNS);
+        let mut copy = [self.isa.splat(0.0); V];
+        let mut k = 0;
+        while k < depth {
             let a = Spread { values: from(a.values, k * a.step), ..a };
-            self.accumulate(1, a, Rows { values: flat_vectors::<I>(&row), step: 0 });
+            let row = from(b.values, k * b.step);
+            // One call for both cases, so that the loop over the chain is compiled once.
+            let (steps, values) = if k < whole {
+                (whole, row)
+            } else {
+                copy_short(row, flat_vectors_mut::<I>(&mut copy), Self::COLUMNS);
+                (1, flat_vectors::<I>(&copy))
+            };
+            self.accumulate(steps, a, Rows { values, step: b.step, panel: LANES });
+            k += steps;
         }
     }
 }
@@ -278,24 +297,14 @@ macro_rules! column_tiles {
             (2, 2) if $I::ROWS >= 6 => $f::<$I, 2, 2>($($arg),*),
             (2, 3) if $I::ROWS >= 6 => $f::<$I, 3, 2>($($arg),*),
             (2, 4) if $I::ROWS >= 6 => $f::<$I, 4, 2>($($arg),*),
-            (2, 5) if $I::ROWS >= 6 => $f::<$I, 5, 2>($($arg),*),
             (2, 6) if $I::ROWS >= 6 => $f::<$I, 6, 2>($($arg),*),
-            (2, 7) if $I::ROWS >= 12 => $f::<$I, 7, 2>($($arg),*),
             (2, 8) if $I::ROWS >= 12 => $f::<$I, 8, 2>($($arg),*),
-            (2, 9) if $I::ROWS >= 12 => $f::<$I, 9, 2>($($arg),*),
-            (2, 10) if $I::ROWS >= 12 => $f::<$I, 10, 2>($($arg),*),
-            (2, 11) if $I::ROWS >= 12 => $f::<$I, 11, 2>($($arg),*),
             (2, 12) if $I::ROWS >= 12 => $f::<$I, 12, 2>($($arg),*),
             (1, 2) if $I::ROWS >= 6 => $f::<$I, 2, 1>($($arg),*),
             (1, 3) if $I::ROWS >= 6 => $f::<$I, 3, 1>($($arg),*),
             (1, 4) if $I::ROWS >= 6 => $f::<$I, 4, 1>($($arg),*),
-            (1, 5) if $I::ROWS >= 6 => $f::<$I, 5, 1>($($arg),*),
             (1, 6) if $I::ROWS >= 6 => $f::<$I, 6, 1>($($arg),*),
-            (1, 7) if $I::ROWS >= 6 => $f::<$I, 7, 1>($($arg),*),
             (1, 8) if $I::ROWS >= 6 => $f::<$I, 8, 1>($($arg),*),
-            (1, 9) if $I::ROWS >= 6 => $f::<$I, 9, 1>($($arg),*),
-            (1, 10) if $I::ROWS >= 6 => $f::<$I, 10, 1>($($arg),*),
-            (1, 11) if $I::ROWS >= 6 => $f::<$I, 11, 1>($($arg),*),
             (1, 12) if $I::ROWS >= 6 => $f::<$I, 12, 1>($($arg),*),
             _ => debug_assert!(false, "no tile of this shape"),
         }
