@@ -179,7 +179,8 @@ pub fn norm(values: &[f32]) -> f32 {
 
 /// True when no value is infinite or NaN.
 pub fn all_finite(values: &[f32]) -> bool {
-    values.iter().all(|value| value.is_finite())
+    // No early exit, so that the loop takes vectors.
+    !values.iter().fold(false, |found, value| found | !value.is_finite())
 }
 
 /// FNV-1a, 64 bits, over the little-endian bits of f32 values: the digest of runs and networks.

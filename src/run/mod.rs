@@ -6,6 +6,7 @@
 //! A *unit* of work is one editor on one target in one world with one seed. Units share no state, so
 //! the number of threads changes no figure.
 
+mod bench;
 mod error;
 mod evaluate;
 mod files;
@@ -18,6 +19,7 @@ mod target;
 mod unit;
 mod unlearn;
 
+pub use bench::{EvaluationTiming, RunTiming, time_evaluations, time_runs};
 pub use error::RunError;
 pub use evaluate::{Evaluation, PartAccuracy, evaluate};
 pub use files::{

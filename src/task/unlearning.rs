@@ -43,7 +43,12 @@ impl ClassSet {
 
     /// The classes in rising order.
     pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..=u8::MAX).filter(|&class| self.contains(class))
+        self.0.iter().zip((0u8..4).map(|word| word << 6)).flat_map(|(&word, base)| {
+            // Clears the lowest bit until none is left.
+            core::iter::successors(Some(word), |&rest| Some(rest & rest.wrapping_sub(1)))
+                .take_while(|&rest| rest != 0)
+                .map(move |rest| base + rest.trailing_zeros() as u8)
+        })
     }
 }
 
