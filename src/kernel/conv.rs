@@ -2,7 +2,7 @@
 
 use super::isa::Isa;
 use super::shape::LANES;
-use super::tile::{Rows, Spread, Tile, column_tiles, from, from_mut, panel_tiles, split};
+use super::tile::{Rows, Spread, Tile, column_tiles, from, from_mut, panel_tiles, split, zeroed};
 use super::{Batch, Conv2d};
 
 /// The taps along one axis that lie inside the input, for one output position: the first of them,
@@ -129,7 +129,11 @@ fn forward_row<I: Isa>(
         };
         walk.runs(|tap, feature, count| {
             let x = Spread { values: from(x, feature), row: 0, step: 1 };
-            let w = Rows { values: from(weights, tap * channels + channel), step: channels, panel: LANES };
+            let w = Rows {
+                values: from(weights, tap * channels + channel),
+                step: channels,
+                panel: LANES,
+            };
             tile.accumulate_ragged(count, x, w);
         });
         tile.visit(|_, sums| {
@@ -244,7 +248,11 @@ fn input_gradient_tile<I: Isa, const M: usize, const V: usize>(
         back.terms(|weight, feature| {
             let row = back.taps() * back.conv.channels;
             let w = Spread { values: from(weights, weight), row, step: 0 };
-            tile.accumulate(1, w, Rows { values: from(dy, feature * LANES + lane), step: 0, panel: LANES });
+            tile.accumulate(
+                1,
+                w,
+                Rows { values: from(dy, feature * LANES + lane), step: 0, panel: LANES },
+            );
         });
         tile.store(from_mut(dx, lane), back.positions() * LANES, columns);
     }
@@ -279,9 +287,10 @@ pub(super) fn weight_gradient<I: Isa>(
     let width = batch.width();
     let mut scratch = isa.scratch();
     let scratch = scratch.as_mut();
+    let group = (scratch.len() / inputs).min(8);
+    let scratch = zeroed(scratch, group * inputs);
     // Samples that fit the scratch are copied out of the lanes, so that neighbouring pixels share a
     // line of the cache.
-    let group = (scratch.len() / inputs).min(8);
     let mut sample = 0;
     while sample < batch.samples() {
         let (panel, lane) = (sample / width, sample % width);
@@ -375,8 +384,11 @@ fn taps_tile<I: Isa, const M: usize, const V: usize>(
         let at = first * conv.stride[1] + kx - conv.padding[1];
         let values = from(x, ((channel * height + y) * line + at) * width);
         let a = Spread { values, row: width, step: conv.stride[1] * width };
-        let b =
-            Rows { values: from(dy, (row * cols + first) * conv.channels), step: conv.channels, panel: LANES };
+        let b = Rows {
+            values: from(dy, (row * cols + first) * conv.channels),
+            step: conv.channels,
+            panel: LANES,
+        };
         tile.accumulate_ragged(end - first, a, b);
     }
     tile.store(dw, conv.channels, valid);

@@ -5,10 +5,12 @@
 //! spread and outputs are vectors ([`columns`]). One form is left over, the input gradient of rows
 //! ([`row_input_gradient`]).
 
+use core::mem::MaybeUninit;
+
 use super::Start;
 use super::isa::Isa;
 use super::shape::LANES;
-use super::tile::{Rows, Spread, Tile, column_tiles, from, from_mut, panel_tiles, split};
+use super::tile::{Rows, Spread, Tile, column_tiles, from, from_mut, panel_tiles, split, zeroed};
 
 /// Steps of the chains between two visits of the result: what a tile reads stays in the L1 cache.
 const STEPS: usize = 128;
@@ -41,7 +43,11 @@ pub(super) fn panels<I: Isa>(
         one_tile(isa, panels, rows, depth, a, start, b, c);
         return;
     }
-    let pack = I::ROWS > 1 && a.row == 1 && a.step > 16 && rows * depth > 4096 && panels > 1;
+    let pack = I::ROWS > 1
+        && a.row == 1
+        && a.step > 16
+        && panels > 1
+        && rows * depth > if panels < 16 { 4096 } else { 2048 };
     let mut scratch = if pack { Some(isa.scratch()) } else { None };
     let (group, strips) = if pack { (GROUP, rows.div_ceil(STRIP)) } else { (1, 1) };
     let blocks = depth.div_ceil(STEPS).max(1);
@@ -50,21 +56,22 @@ pub(super) fn panels<I: Isa>(
             for (m, strip) in split(rows, strips) {
                 let mut a = Spread { values: from(a.values, m * a.row + k * a.step), ..a };
                 if let Some(scratch) = &mut scratch {
-                    pack_strip(block, a, scratch.as_mut());
-                    a = Spread { values: scratch.as_mut(), row: 1, step: STRIP };
+                    let values = pack_strip(block, a, scratch.as_mut());
+                    a = Spread { values, row: 1, step: STRIP };
                 }
                 for panel in first..panels.min(first + group) {
                     let b = from(b, (panel * depth + k) * LANES);
                     for (row, height) in split(strip, strip.div_ceil(I::ROWS)) {
                         let at = (panel * rows + m + row) * LANES;
-                        let start = if k == 0 {
-                            First::new(start, m + row, at)
-                        } else {
-                            First::Continue
-                        };
+                        let start =
+                            if k == 0 { First::new(start, m + row, at) } else { First::Continue };
                         let a = Spread { values: from(a.values, row * a.row), ..a };
                         let size = [1, block, 0, 0];
-                        panel_tiles!(I, height, panel_tile(isa, size, a, b, start, from_mut(c, at)));
+                        panel_tiles!(
+                            I,
+                            height,
+                            panel_tile(isa, size, a, b, start, from_mut(c, at))
+                        );
                     }
                 }
             }
@@ -75,15 +82,26 @@ pub(super) fn panels<I: Isa>(
 /// Copies `STRIP` neighbouring rows of A, so that the steps of the chain lie side by side. What lies
 /// beyond the last row is copied too, and not used.
 #[inline(always)]
-fn pack_strip(depth: usize, a: Spread<'_>, to: &mut [f32]) {
+fn pack_strip<'a>(depth: usize, a: Spread<'_>, to: &'a mut [MaybeUninit<f32>]) -> &'a [f32] {
     let (to, _) = to.as_chunks_mut::<STRIP>();
+    let depth = depth.min(to.len());
     for (k, to) in to.iter_mut().enumerate().take(depth) {
         let values = from(a.values, k * a.step);
         match values.first_chunk::<STRIP>() {
-            Some(values) => *to = *values,
-            None => to.iter_mut().zip(values).for_each(|(to, &value)| *to = value),
+            // SAFETY: `to` has room for STRIP values, and any may be written to it.
+            Some(values) => unsafe {
+                to.as_mut_ptr().cast::<[f32; STRIP]>().write_unaligned(*values)
+            },
+            None => {
+                *to = [MaybeUninit::new(0.0); STRIP];
+                for (to, &value) in to.iter_mut().zip(values) {
+                    to.write(value);
+                }
+            }
         }
     }
+    // SAFETY: every value of the first `depth` chunks, which exist, has just been written.
+    unsafe { core::slice::from_raw_parts(to.as_ptr().cast(), depth * STRIP) }
 }
 
 /// [`panels`] where one tile holds all rows.
@@ -293,8 +311,8 @@ pub(super) fn row_input_gradient<I: Isa>(
     }
     dx.fill(0.0);
     let mut scratch = isa.scratch();
-    let scratch = scratch.as_mut();
-    let steps = scratch.len() / I::WIDTH;
+    let scratch = zeroed(scratch.as_mut(), outputs.saturating_mul(I::WIDTH));
+    let steps = (scratch.len() / I::WIDTH).max(1);
     for (group, dx) in dx.chunks_mut(inputs * I::WIDTH).enumerate() {
         let dy = from(dy, group * I::WIDTH * outputs);
         let mut k = 0;

@@ -4,6 +4,8 @@
 //! `dispatch` compiles them with the instructions of its own set. A value of an `Isa` type is a
 //! token: whoever holds one runs on a processor that has the instructions.
 
+use core::mem::MaybeUninit;
+
 use crate::num;
 
 /// An instruction set. Methods are safe to call because a value of the type proves its presence.
@@ -15,7 +17,7 @@ pub(super) unsafe trait Isa: Copy {
     /// The widest vector of f32.
     type Vector: Copy;
     /// Working memory on the stack for copies of operands.
-    type Scratch: AsMut<[f32]>;
+    type Scratch: AsMut<[MaybeUninit<f32>]>;
     /// Values in a vector.
     const WIDTH: usize;
     /// Most rows of a tile whose width is a panel or half of one.
@@ -42,6 +44,9 @@ pub(super) unsafe trait Isa: Copy {
     /// Square root of one value, correctly rounded.
     fn sqrt(self, value: f32) -> f32;
 
+    /// [`num::relu`] in every lane.
+    fn relu(self, values: Self::Vector) -> Self::Vector;
+
     /// Fresh working memory.
     fn scratch(self) -> Self::Scratch;
 }
@@ -53,7 +58,7 @@ pub(super) struct Portable;
 // SAFETY: an array of four f32 is four f32 without padding.
 unsafe impl Isa for Portable {
     type Vector = [f32; 4];
-    type Scratch = [f32; 64];
+    type Scratch = [MaybeUninit<f32>; 64];
     const WIDTH: usize = 4;
     const ROWS: usize = 1;
 
@@ -97,8 +102,17 @@ unsafe impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn scratch(self) -> [f32; 64] {
-        [0.0; 64]
+    fn relu(self, values: [f32; 4]) -> [f32; 4] {
+        let mut result = [0.0; 4];
+        for lane in 0..4 {
+            result[lane] = num::relu(values[lane]);
+        }
+        result
+    }
+
+    #[inline(always)]
+    fn scratch(self) -> Self::Scratch {
+        [MaybeUninit::uninit(); 64]
     }
 }
 

@@ -1,6 +1,7 @@
 //! The most that a core can do: independent chains of fused multiply-adds in registers.
 
 use super::isa::Isa;
+use super::tile::zeroed;
 use super::{Kernel, dispatch};
 
 /// Chains: more than the latency of a multiply-add times the number that start in a cycle.
@@ -35,9 +36,11 @@ pub(super) fn chains<I: Isa>(isa: I, rounds: usize) -> f32 {
     for sum in sums {
         total = isa.fma(sum, factor, total);
     }
-    let mut lanes = isa.scratch();
-    let Some(lanes) = lanes.as_mut().get_mut(..I::WIDTH) else { return 0.0 };
-    // SAFETY: `lanes` has WIDTH values.
-    unsafe { isa.store(lanes.as_mut_ptr(), total) };
+    let mut scratch = isa.scratch();
+    let lanes = zeroed(scratch.as_mut(), I::WIDTH);
+    if lanes.len() == I::WIDTH {
+        // SAFETY: `lanes` has WIDTH values.
+        unsafe { isa.store(lanes.as_mut_ptr(), total) };
+    }
     lanes.iter().sum()
 }

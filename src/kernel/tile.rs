@@ -5,6 +5,8 @@
 //! over k is sequential, and its order is the caller's. What A and B are (weights and samples, samples
 //! and weights, gradients) is the business of `dense` and `conv`.
 
+use core::mem::MaybeUninit;
+
 use super::isa::Isa;
 use super::shape::LANES;
 
@@ -40,6 +42,17 @@ pub(super) fn from(values: &[f32], at: usize) -> &[f32] {
 #[inline(always)]
 pub(super) fn from_mut(values: &mut [f32], at: usize) -> &mut [f32] {
     values.get_mut(at..).unwrap_or_default()
+}
+
+/// The first `len` values of working memory, all zero; fewer where it is smaller.
+#[inline(always)]
+pub(super) fn zeroed(scratch: &mut [MaybeUninit<f32>], len: usize) -> &mut [f32] {
+    let len = len.min(scratch.len());
+    if let Some(values) = scratch.get_mut(..len) {
+        values.fill(MaybeUninit::new(0.0));
+    }
+    // SAFETY: the first `len` values, which exist, have just been written.
+    unsafe { core::slice::from_raw_parts_mut(scratch.as_mut_ptr().cast(), len) }
 }
 
 /// `total` in `parts` nearly equal pieces, as (first, length).
@@ -170,23 +183,54 @@ impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {
         if !fits {
             return;
         }
+        // SAFETY: `fits` is what `steps` asks for. The usual distances between rows are cases of
+        // their own, because the addresses are then constants.
+        unsafe {
+            match a.row {
+                1 => self.steps(depth, Spread { row: 1, ..a }, b),
+                LANES => self.steps(depth, Spread { row: LANES, ..a }, b),
+                _ => self.steps(depth, a, b),
+            }
+        }
+    }
+
+    /// The loop over the chain.
+    ///
+    /// # Safety
+    /// `(M − 1)·a.row + (depth − 1)·a.step` lies inside A, and
+    /// `(depth − 1)·b.step + offset(V − 1) + WIDTH` is at most the length of B.
+    #[inline(always)]
+    unsafe fn steps(&mut self, depth: usize, a: Spread<'_>, b: Rows<'_>) {
         let isa = self.isa;
         let mut sums = self.sums;
         let (mut a_at, mut b_at) = (a.values.as_ptr(), b.values.as_ptr());
         for _ in 0..depth {
-            let mut vectors = [isa.splat(0.0); V];
-            for v in 0..V {
-                // SAFETY: in step k this reads b[k·step + offset(v) ..][.. WIDTH]; offsets rise
-                // with v, so it ends at or before (depth − 1)·step + offset(V − 1) + WIDTH, inside
-                // `b` as tested above.
-                vectors[v] = unsafe { isa.load(b_at.add(Self::offset(v, b.panel))) };
-            }
-            for m in 0..M {
-                // SAFETY: in step k this reads a[m·row + k·step], at most
-                // (M − 1)·row + (depth − 1)·step, inside `a` as tested above.
-                let factor = isa.splat(unsafe { *a_at.add(m * a.row) });
+            // SAFETY (both): in step k this reads b[k·step + offset(v) ..][.. WIDTH], where offsets
+            // rise with v, and a[m·row + k·step]; both lie inside by the contract.
+            let vector = |v| unsafe { isa.load(b_at.add(Self::offset(v, b.panel))) };
+            let factor = |m| isa.splat(unsafe { *a_at.add(m * a.row) });
+            // What there is less of is held in registers, the other is read as it is needed.
+            if M >= V {
+                let mut vectors = [isa.splat(0.0); V];
                 for v in 0..V {
-                    sums[m][v] = isa.fma(factor, vectors[v], sums[m][v]);
+                    vectors[v] = vector(v);
+                }
+                for m in 0..M {
+                    let factor = factor(m);
+                    for v in 0..V {
+                        sums[m][v] = isa.fma(factor, vectors[v], sums[m][v]);
+                    }
+                }
+            } else {
+                let mut factors = [isa.splat(0.0); M];
+                for m in 0..M {
+                    factors[m] = factor(m);
+                }
+                for v in 0..V {
+                    let vector = vector(v);
+                    for m in 0..M {
+                        sums[m][v] = isa.fma(factors[m], vector, sums[m][v]);
+                    }
                 }
             }
             a_at = a_at.wrapping_add(a.step);

@@ -2,9 +2,11 @@
 
 use core::arch::x86_64::{
     __cpuid, __cpuid_count, __m256, __m512, _mm_cvtss_f32, _mm_set_ss, _mm_sqrt_ss,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps, _xgetbv,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_storeu_ps, _xgetbv,
 };
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::isa::Isa;
@@ -30,7 +32,7 @@ impl Avx2 {
 // SAFETY: `__m256` is eight f32 without padding.
 unsafe impl Isa for Avx2 {
     type Vector = __m256;
-    type Scratch = [f32; SCRATCH];
+    type Scratch = [MaybeUninit<f32>; SCRATCH];
     const WIDTH: usize = 8;
     const ROWS: usize = 6;
 
@@ -64,8 +66,15 @@ unsafe impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn scratch(self) -> [f32; SCRATCH] {
-        [0.0; SCRATCH]
+    fn relu(self, values: __m256) -> __m256 {
+        // SAFETY: `self` proves the instruction set. Of two zeros, and of NaN and zero, the
+        // instruction takes its second operand.
+        unsafe { _mm256_max_ps(values, _mm256_setzero_ps()) }
+    }
+
+    #[inline(always)]
+    fn scratch(self) -> Self::Scratch {
+        [MaybeUninit::uninit(); SCRATCH]
     }
 }
 
@@ -87,7 +96,7 @@ impl Avx512 {
 // SAFETY: `__m512` is sixteen f32 without padding.
 unsafe impl Isa for Avx512 {
     type Vector = __m512;
-    type Scratch = [f32; SCRATCH];
+    type Scratch = [MaybeUninit<f32>; SCRATCH];
     const WIDTH: usize = 16;
     const ROWS: usize = 12;
 
@@ -121,8 +130,15 @@ unsafe impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn scratch(self) -> [f32; SCRATCH] {
-        [0.0; SCRATCH]
+    fn relu(self, values: __m512) -> __m512 {
+        // SAFETY: `self` proves the instruction set. Of two zeros, and of NaN and zero, the
+        // instruction takes its second operand.
+        unsafe { _mm512_max_ps(values, _mm512_setzero_ps()) }
+    }
+
+    #[inline(always)]
+    fn scratch(self) -> Self::Scratch {
+        [MaybeUninit::uninit(); SCRATCH]
     }
 }
 
