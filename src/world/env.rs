@@ -20,8 +20,11 @@ pub struct World<'a> {
     change: Change,
     prefix: Prefix<'a>,
     task: &'a mut dyn Task,
-    /// Weights as edited so far.
+    /// Weights as edited so far; stale while `pristine`.
     weights: &'a mut [f32],
+    /// Nothing has been edited since the last reset, so the weights are the original ones: a reset
+    /// need not copy them.
+    pristine: bool,
     /// Weights being formed by a step.
     trial: &'a mut [f32],
     scratch: &'a mut [f32],
@@ -126,6 +129,7 @@ impl<'a> World<'a> {
             kernel,
             change,
             weights: arena.take(inputs * outputs)?,
+            pristine: true,
             trial: arena.take(inputs * outputs)?,
             scratch: arena.take(change.need().f32s)?,
             action: arena.take(change.action_len())?,
@@ -149,7 +153,7 @@ impl<'a> World<'a> {
             Observation::Flat if rms > 0.0 => 1.0 / rms,
             Observation::Flat | Observation::Raw => 1.0,
         };
-        self.weights.copy_from_slice(original);
+        self.pristine = true;
         self.time = None;
         self.original = self.score_formed()?;
         Ok(())
@@ -188,11 +192,11 @@ impl<'a> World<'a> {
     /// [`EnvError`] when an action does not fit the action space or a weight is not finite.
     pub fn apply(&mut self, actions: &[f32]) -> Result<(), EnvError> {
         self.time = None;
-        self.weights.copy_from_slice(self.prefix.original());
+        self.pristine = true;
         for action in actions.chunks(self.change.action_len().max(1)) {
             self.take(action)?;
             self.form()?;
-            core::mem::swap(&mut self.weights, &mut self.trial);
+            self.keep_trial();
         }
         Ok(())
     }
@@ -202,8 +206,21 @@ impl<'a> World<'a> {
     /// # Errors
     /// [`ForwardError`] when the network cannot be run.
     pub fn score_formed(&mut self) -> Result<Score, ForwardError> {
+        if self.pristine {
+            self.weights.copy_from_slice(self.prefix.original());
+        }
         let mut net = self.prefix.with(model::Change::Weights(self.weights));
         self.task.score(&mut net, Split::Reward)
+    }
+
+    /// Weights as edited so far.
+    fn current(&self) -> &[f32] {
+        if self.pristine { self.prefix.original() } else { self.weights }
+    }
+
+    fn keep_trial(&mut self) {
+        core::mem::swap(&mut self.weights, &mut self.trial);
+        self.pristine = false;
     }
 
     /// Checks an action and keeps it as it will be carried out.
@@ -233,8 +250,9 @@ impl<'a> World<'a> {
 
     /// Forms the weights after the action that was taken, in `trial`.
     fn form(&mut self) -> Result<(), EnvError> {
+        let weights = if self.pristine { self.prefix.original() } else { &*self.weights };
         self.change
-            .form(self.kernel, self.action, self.weights, self.scratch, self.trial)
+            .form(self.kernel, self.action, weights, self.scratch, self.trial)
             .map_err(|_| EnvError::Failed("the action does not fit the layer"))?;
         if num::all_finite(self.trial) { Ok(()) } else { Err(EnvError::Diverged) }
     }
@@ -272,7 +290,7 @@ impl<'a> World<'a> {
     }
 
     fn observe(&self, time: usize, observation: &mut [f32]) {
-        for (to, &weight) in observation.iter_mut().zip(&*self.weights) {
+        for (to, &weight) in observation.iter_mut().zip(self.current()) {
             *to = weight * self.inverse;
         }
         if let Some(last) = observation.get_mut(self.weights.len()) {
@@ -313,7 +331,7 @@ impl Env for World<'_> {
 
     fn reset(&mut self, _seed: u64, observation: &mut [f32]) -> Result<(), EnvError> {
         self.check_observation(observation)?;
-        self.weights.copy_from_slice(self.prefix.original());
+        self.pristine = true;
         self.prefix.restore();
         self.time = Some(0);
         self.value = self.reward_of(self.original);
@@ -334,7 +352,7 @@ impl Env for World<'_> {
                 .accumulate(self.change.rank, self.scratch, v)
                 .map_err(|_| EnvError::Failed("the action does not fit the layer"))?;
         }
-        core::mem::swap(&mut self.weights, &mut self.trial);
+        self.keep_trial();
         let reward = match self.config.reward {
             RewardForm::Level => value,
             RewardForm::Difference => value - self.value,
@@ -351,7 +369,7 @@ impl Env for World<'_> {
             WorldKind::Mask => Edit::Mask,
             WorldKind::Shift => Edit::Shift { rank, step },
         };
-        Some(Edited { weights: self.weights, inputs, outputs, edit })
+        Some(Edited { weights: self.current(), inputs, outputs, edit })
     }
 
     fn rescale(&mut self, factor: f32) -> bool {

@@ -1,0 +1,126 @@
+//! What the main job must show, on the built-in digits; two seeds here, five in the program's default.
+
+use reweight::data::builtin_digits;
+use reweight::run::{Prepared, Preset, Silent, TARGET_VALUE, UnlearnConfig, Unlearned, unlearn};
+use reweight::task::RewardKind;
+use std::sync::LazyLock;
+
+static DATA: LazyLock<Prepared> = LazyLock::new(|| {
+    let (images, parts) = builtin_digits(0).unwrap();
+    Prepared::new(&images, &parts).unwrap()
+});
+
+fn run(change: impl FnOnce(&mut UnlearnConfig)) -> Unlearned {
+    let mut config = UnlearnConfig { seeds: 2, ..UnlearnConfig::default() };
+    change(&mut config);
+    unlearn(&config, &DATA, &|_| None, &Silent).unwrap()
+}
+
+fn mean(values: impl Iterator<Item = f32>) -> f32 {
+    let values: Vec<f32> = values.collect();
+    assert!(!values.is_empty());
+    values.iter().sum::<f32>() / values.len() as f32
+}
+
+/// Mean forget accuracy at most 1 %, mean retain accuracy at most 1 point below the original, for the
+/// best edit by reward and for the noise-free policy.
+fn meets_the_bars(unlearned: &Unlearned, editor: &str, world: &str) {
+    let runs = || {
+        unlearned
+            .results
+            .runs
+            .iter()
+            .filter(|run| run.editor == editor && run.world.as_deref() == Some(world))
+    };
+    let best = mean(runs().map(|run| run.after.forget_test));
+    let policy = mean(runs().map(|run| run.policy.unwrap().forget_test));
+    assert!(best <= 0.01 && policy <= 0.01, "{editor} {world}: forget {best}, policy {policy}");
+    let drop = mean(runs().map(|run| run.before.retain_test - run.after.retain_test));
+    let policy =
+        mean(runs().map(|run| run.before.retain_test - run.policy.unwrap().retain_test));
+    assert!(drop <= 0.01 && policy <= 0.01, "{editor} {world}: drop {drop}, policy {policy}");
+    for run in runs() {
+        assert!(run.evaluations <= run.budget && run.budget <= 5_000);
+        assert!(run.before.forget_test > 0.9, "there was something to forget");
+    }
+}
+
+#[test]
+fn ppo_unlearns_in_both_worlds() {
+    let unlearned = run(|config| config.editors = vec!["ppo".into(), "retrain".into()]);
+    for run in &unlearned.results.runs {
+        assert!(run.target.test_accuracy >= 0.955, "{}", run.target.test_accuracy);
+    }
+    meets_the_bars(&unlearned, "ppo", "shift");
+    meets_the_bars(&unlearned, "ppo", "mask");
+    let tow = mean(unlearned.results.runs.iter().map(|run| run.tow.unwrap() as f32));
+    assert!(tow > 0.97, "{tow}");
+}
+
+#[test]
+fn two_classes_at_once() {
+    let unlearned = run(|config| {
+        config.editors = vec!["ppo".into()];
+        config.forget = vec![3, 8];
+    });
+    meets_the_bars(&unlearned, "ppo", "shift");
+}
+
+#[test]
+fn sep_cma_es_reaches_the_target_by_accuracy() {
+    let unlearned = run(|config| {
+        config.editors = vec!["sep-cma-es".into()];
+        config.reward = Some(RewardKind::Accuracy);
+        config.budget = Some(1_000);
+    });
+    for world in ["shift", "mask"] {
+        let runs = unlearned.results.runs.iter().filter(|run| run.world.as_deref() == Some(world));
+        let best = mean(runs.map(|run| run.after.reward));
+        assert!(best >= TARGET_VALUE, "{world}: {best}");
+    }
+}
+
+#[test]
+fn the_paper_preset_says_what_happened() {
+    let unlearned = run(|config| {
+        config.preset = Preset::Paper;
+        config.editors = vec!["ppo".into()];
+        config.budget = Some(4_096);
+        config.seeds = 1;
+    });
+    for run in &unlearned.results.runs {
+        let note = run.note.as_deref().unwrap();
+        assert!(note.contains("Stable-Baselines3") && note.contains("saddle"), "{note}");
+    }
+}
+
+#[test]
+fn other_layers_can_be_edited() {
+    for layer in ["fc1", "fc3"] {
+        let unlearned = run(|config| {
+            config.layer = Some(layer.into());
+            config.editors = vec!["sep-cma-es".into()];
+            config.budget = Some(600);
+            config.seeds = 1;
+        });
+        for run in &unlearned.results.runs {
+            assert_eq!(run.target.layer, layer);
+            assert!(run.after.reward > run.before.reward + 0.2, "{layer}: {}", run.after.reward);
+        }
+    }
+}
+
+/// An edit is only as good as the network that comes of it: reward figures are taken on formed
+/// weights, and agree with what the editor was paid to rounding.
+#[test]
+fn the_reported_reward_is_the_paid_one() {
+    let unlearned = run(|config| {
+        config.editors = vec!["random".into()];
+        config.budget = Some(50);
+        config.seeds = 1;
+    });
+    for run in &unlearned.results.runs {
+        let paid = run.curve.last().unwrap().best;
+        assert!((paid - run.after.reward).abs() < 1e-5, "{paid} against {}", run.after.reward);
+    }
+}
