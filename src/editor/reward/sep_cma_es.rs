@@ -1,4 +1,4 @@
-//! Separable CMA-ES on the action, squashed by tanh: start N(0, .1²), σ₀ = .4.
+//! Separable CMA-ES on the action, squashed by tanh: start N(0, .1²), σ₀ = .3.
 
 use super::{dimensions, require, squash};
 use crate::editor::search::SepCmaEs;
@@ -15,7 +15,7 @@ pub(crate) struct SepCma;
 const START_SPREAD: f32 = 0.1;
 
 /// Initial step size, in units of the action before it is squashed.
-const INITIAL_SIGMA: f32 = 0.4;
+const INITIAL_SIGMA: f32 = 0.3;
 
 impl Editor for SepCma {
     fn need(&self, shape: &JobShape<'_>) -> Need {
