@@ -5,6 +5,9 @@
 //! over k is sequential, and its order is the caller's. What A and B are (weights and samples, samples
 //! and weights, gradients) is the business of `dense` and `conv`.
 
+// Loops over M and V are counted, so that they unroll and a tile stays in registers.
+#![allow(clippy::needless_range_loop)]
+
 use core::mem::MaybeUninit;
 
 use super::isa::Isa;
@@ -205,9 +208,10 @@ impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {
         let mut sums = self.sums;
         let (mut a_at, mut b_at) = (a.values.as_ptr(), b.values.as_ptr());
         for _ in 0..depth {
-            // SAFETY (both): in step k this reads b[k·step + offset(v) ..][.. WIDTH], where offsets
-            // rise with v, and a[m·row + k·step]; both lie inside by the contract.
+            // SAFETY: in step k this reads b[k·step + offset(v) ..][.. WIDTH]; offsets rise with v,
+            // so it ends inside B by the contract.
             let vector = |v| unsafe { isa.load(b_at.add(Self::offset(v, b.panel))) };
+            // SAFETY: in step k this reads a[m·row + k·step], inside A by the contract.
             let factor = |m| isa.splat(unsafe { *a_at.add(m * a.row) });
             // What there is less of is held in registers, the other is read as it is needed.
             if M >= V {
