@@ -220,15 +220,13 @@ impl Tape<'_> {
             for (entry, (&action, &inverse)) in action.iter().zip(inverses).enumerate() {
                 let place = mean_node.start + batch.at(entries, row, 0) + entry * batch.width();
                 let z = (action - at(before, place)) * inverse;
-                if let Some(to) = before.get_mut(place + mean_node.len) {
-                    if mean_node.differentiable {
-                        *to += dy * (z * inverse);
-                    }
+                let of_mean = place + mean_node.len;
+                if let (true, Some(to)) = (mean_node.differentiable, before.get_mut(of_mean)) {
+                    *to += dy * (z * inverse);
                 }
-                if let Some(to) = before.get_mut(std_node.start + std_node.len + entry) {
-                    if std_node.differentiable {
-                        *to += dy * (z * z - 1.0);
-                    }
+                let of_std = std_node.start + std_node.len + entry;
+                if let (true, Some(to)) = (std_node.differentiable, before.get_mut(of_std)) {
+                    *to += dy * (z * z - 1.0);
                 }
             }
         }

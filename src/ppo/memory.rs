@@ -87,7 +87,8 @@ impl Sizes {
 
     pub(super) const fn need(&self) -> Need {
         if self.absurd {
-            return Need { f32s: usize::MAX, u32s: usize::MAX };
+            // Not the largest number, so that a caller's own needs can still be added.
+            return Need { f32s: usize::MAX / 4, u32s: usize::MAX / 4 };
         }
         let f32s = 3 * self.parameters
             + Adam::need(self.parameters).f32s
