@@ -207,23 +207,26 @@ impl Tape<'_> {
         let (entries, batch) = (mean_node.features, mean_node.batch);
         let (before, memory) = self.slab.split_at_mut(node.start);
         let gradient = memory.get(count..2 * count).unwrap_or_default();
-        let actions = memory.get(2 * count..).unwrap_or_default();
-        for (sample, &dy) in gradient.iter().enumerate() {
+        let kept = memory.get(2 * count..).unwrap_or_default();
+        let (actions, inverses) = kept.split_at_checked(count * entries).unwrap_or_default();
+        for (sample, (&dy, action)) in
+            gradient.iter().zip(actions.chunks_exact(entries.max(1))).enumerate()
+        {
+            // A clipped ratio sends nothing back.
+            if dy == 0.0 {
+                continue;
+            }
             let row = if batch.samples() == 1 { 0 } else { sample };
-            for entry in 0..entries {
-                let place = batch.at(entries, row, entry);
-                let inverse = num::exp(-at(before, std_node.start + entry));
-                let mean = at(before, mean_node.start + place);
-                let z = (at(actions, sample * entries + entry) - mean) * inverse;
-                if let Some(to) = before.get_mut(mean_node.start + mean_node.len + place) {
-                    if mean_node.differentiable {
-                        *to += dy * (z * inverse);
-                    }
+            for (entry, (&action, &inverse)) in action.iter().zip(inverses).enumerate() {
+                let place = mean_node.start + batch.at(entries, row, 0) + entry * batch.width();
+                let z = (action - at(before, place)) * inverse;
+                let of_mean = place + mean_node.len;
+                if let (true, Some(to)) = (mean_node.differentiable, before.get_mut(of_mean)) {
+                    *to += dy * (z * inverse);
                 }
-                if let Some(to) = before.get_mut(std_node.start + std_node.len + entry) {
-                    if std_node.differentiable {
-                        *to += dy * (z * z - 1.0);
-                    }
+                let of_std = std_node.start + std_node.len + entry;
+                if let (true, Some(to)) = (std_node.differentiable, before.get_mut(of_std)) {
+                    *to += dy * (z * z - 1.0);
                 }
             }
         }

@@ -23,7 +23,7 @@ impl Tape<'_> {
 
     /// Memory of a [`gaussian_log_prob`](Self::gaussian_log_prob) of `actions` actions.
     pub const fn log_prob_need(actions: usize, entries: usize) -> Need {
-        Need::f32s(2 * actions + actions * entries)
+        Need::f32s(2 * actions + (actions + 1) * entries)
     }
 
     /// Memory of a [`clipped_surrogate`](Self::clipped_surrogate) of `actions` actions.
@@ -121,20 +121,30 @@ impl Tape<'_> {
             if batch.samples() == 1 { actions.len() / entries.max(1) } else { batch.samples() };
         ShapeError::check("actions", count * entries, actions.len())?;
         let op = Op::LogProbability { mean, log_std };
-        let var = self.push(op, Batch::rows(count), 1, true, actions.len())?;
+        let var = self.push(op, Batch::rows(count), 1, true, actions.len() + entries)?;
         let start = self.node(var)?.start;
         let (mean_at, std_at) = (self.node(mean)?.start, self.node(log_std)?.start);
         let (before, memory) = self.slab.split_at_mut(start);
         let (log_probs, rest) = memory.split_at_mut_checked(count).unwrap_or_default();
-        let kept = rest.get_mut(count..count + actions.len()).unwrap_or_default();
+        let kept = rest.get_mut(count..).unwrap_or_default();
+        let (kept, inverses) = kept.split_at_mut_checked(actions.len()).unwrap_or_default();
         kept.copy_from_slice(actions);
-        for (sample, to) in log_probs.iter_mut().enumerate() {
+        let log_std = before.get(std_at..std_at + entries).unwrap_or_default();
+        for (inverse, &log_std) in inverses.iter_mut().zip(log_std) {
+            *inverse = num::exp(-log_std);
+        }
+        let stride = batch.width();
+        for (sample, (to, action)) in
+            log_probs.iter_mut().zip(actions.chunks_exact(entries.max(1))).enumerate()
+        {
             let row = if batch.samples() == 1 { 0 } else { sample };
+            let means = before.get(mean_at + batch.at(entries, row, 0)..).unwrap_or_default();
             let mut total = 0.0;
-            for entry in 0..entries {
-                let mean = at(before, mean_at + batch.at(entries, row, entry));
-                let log_std = at(before, std_at + entry);
-                let z = (at(actions, sample * entries + entry) - mean) * num::exp(-log_std);
+            let deviations = log_std.iter().zip(inverses.iter());
+            let means = means.iter().step_by(stride);
+            for ((&action, &mean), (&log_std, &inverse)) in action.iter().zip(means).zip(deviations)
+            {
+                let z = (action - mean) * inverse;
                 total += -0.5 * (z * z) - log_std - HALF_LN_TAU;
             }
             *to = total;

@@ -61,7 +61,7 @@ pub(super) enum Op {
     SquaredError {
         prediction: Var,
     },
-    /// `extra` holds the actions, row-major.
+    /// `extra` holds the actions, row-major, then the reciprocal deviations.
     LogProbability {
         mean: Var,
         log_std: Var,

@@ -120,7 +120,8 @@ pub struct Config {
     pub initial_mean: f32,
     /// Gain of the policy's orthogonal head, at least 0. Both 0.01 [SB3, H22].
     pub head_gain: f32,
-    /// Units of the hidden layers from the input on; 0 where there is no further layer. Both 64, 64.
+    /// Units of the hidden layers from the input on, at most 65,536; 0 where there is no further
+    /// layer. Both 64, 64.
     pub hidden: [usize; MAX_HIDDEN],
     /// Function between the layers. Both tanh [SB3].
     pub activation: Activation,

@@ -1,8 +1,10 @@
 //! What can go wrong in training.
 
 use super::settings::ConfigError;
+use crate::autodiff::TapeError;
 use crate::env::EnvError;
 use crate::error::{ShapeError, TooSmall};
+use crate::nn::StackError;
 use core::fmt;
 
 /// Why a policy cannot be made or trained.
@@ -14,6 +16,10 @@ pub enum PpoError {
     TooSmall(TooSmall),
     /// A slice of a wrong length.
     Shape(ShapeError),
+    /// The networks cannot be built.
+    Network(StackError),
+    /// The tape refused an operation.
+    Tape(TapeError),
     /// The action space is empty or not bounded.
     ActionSpace,
     /// The observation space is empty.
@@ -65,6 +71,8 @@ impl fmt::Display for PpoError {
             Self::Config(error) => error.fmt(f),
             Self::TooSmall(error) => error.fmt(f),
             Self::Shape(error) => error.fmt(f),
+            Self::Network(error) => error.fmt(f),
+            Self::Tape(error) => error.fmt(f),
             Self::ActionSpace => f.write_str("the action space is empty or has no finite bounds"),
             Self::ObservationSpace => f.write_str("the observation space is empty"),
             Self::Environments { expected, found } => {
@@ -113,6 +121,18 @@ impl From<TooSmall> for PpoError {
 impl From<ShapeError> for PpoError {
     fn from(error: ShapeError) -> Self {
         Self::Shape(error)
+    }
+}
+
+impl From<StackError> for PpoError {
+    fn from(error: StackError) -> Self {
+        Self::Network(error)
+    }
+}
+
+impl From<TapeError> for PpoError {
+    fn from(error: TapeError) -> Self {
+        Self::Tape(error)
     }
 }
 

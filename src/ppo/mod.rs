@@ -8,12 +8,11 @@ mod config;
 mod error;
 mod gae;
 mod init;
-mod loss;
 mod memory;
-mod mlp;
 mod policy;
 mod rollout;
 mod settings;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod train;

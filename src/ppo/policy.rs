@@ -1,77 +1,107 @@
 //! The policy: a Gaussian around what a network gives.
 
-use super::config::{Baseline, Config, Squash};
+use super::config::{Baseline, Config, Initial, Squash};
 use super::error::PpoError;
-use super::init;
-use super::loss::Deviation;
-use super::mlp::{Fixed, Mlp, len, part, part_mut};
+use super::shape::Shape;
 use crate::env::{Space, Spec};
 use crate::error::ShapeError;
-use crate::kernel::{Batch, Kernel};
+use crate::nn::{Init, Stack};
 use crate::num;
-use crate::rng::{Purpose, Rng};
+use crate::rng::Rng;
 use core::ops::Range;
+
+/// ln(2π)/2.
+const HALF_LN_TAU: f32 = 0.918_938_5;
 
 /// A multilayer perceptron over the whole observation gives the mean of a Gaussian over actions; the
 /// logarithms of its deviations are learned numbers that no observation changes. A value network of
 /// the same shape stands beside it unless the baseline is constant. This is the paper's agent, and
 /// Stable-Baselines3's `MlpPolicy` with separate networks.
 ///
-/// Holds sizes only. Parameters are one flat slice: the policy's layers, the log-stds, the value
-/// network's layers; of each layer the weights (in × out), then the biases.
+/// Holds sizes only. Parameters are one flat slice: the policy network's layers, the log-stds, then
+/// the value network's layers (or the shifts of a fixed first layer); of each layer the weights
+/// (in × out), then the biases.
 ///
 /// # One observation that never changes
 ///
 /// In editing episodes of one step the observation x is always the same, and a first layer of
 /// 4096 × 64 weights computes 64 numbers. With [`Config::fixed_observation`] these are all that is
-/// kept: the layer gives z + (‖x‖₁ + 1)·c, where z is what its initial weights made of x and c,
-/// 64 numbers that start at 0, is learned. That is Adam on the whole layer but for ε and rounding: the
-/// gradient of its weights is x ⊗ g, so Adam's moments are x ⊗ m and x² ⊗ v, every weight moves by
-/// sign(x) times the step of its output's bias, and the output moves by ‖x‖₁ + 1 times that. The
-/// gradient of c is g, counted (‖x‖₂² + 1)-fold in the norm that limits all gradients.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// kept: the layer gives z + (‖x‖₁ + 1)·c, where z is what its initial weights made of x and the
+/// shifts c, 64 numbers that start at 0, are learned. That is Adam on the whole layer but for ε and
+/// rounding: the gradient of its weights is x ⊗ g, so Adam's moments are x ⊗ m and x² ⊗ v, every
+/// weight moves by sign(x) times the step of its output's bias, and the output moves by ‖x‖₁ + 1
+/// times that. The gradient of c is g, counted (‖x‖₂² + 1)-fold in the squared norm of all gradients.
+#[derive(Clone, Debug, PartialEq)]
 pub struct FlatPolicy {
-    pub(super) network: Mlp,
-    pub(super) value: Option<Mlp>,
-    observations: usize,
+    pub(super) network: Stack,
+    pub(super) value: Option<Stack>,
     actions: Space,
     squash: Squash,
     fixed: bool,
 }
 
+/// Number of parameters, log-stds and shifts included.
+pub(super) const fn parameters(config: &Config, spec: &Spec) -> usize {
+    let network = Shape::new(config, spec.observation.len, spec.action.len);
+    let value = match config.baseline {
+        Baseline::Network => Shape::new(config, spec.observation.len, 1).parameters(),
+        Baseline::Constant => 0,
+    };
+    let shifts = if config.fixed_observation { network.inputs() } else { 0 };
+    network
+        .parameters()
+        .saturating_add(spec.action.len)
+        .saturating_add(value)
+        .saturating_add(shifts)
+}
+
 impl FlatPolicy {
-    /// The sizes of the policy that `config` describes for an environment.
-    pub const fn new(config: &Config, spec: &Spec) -> Self {
+    /// The policy that `config` describes for an environment.
+    ///
+    /// # Errors
+    /// [`PpoError::ActionSpace`] or [`PpoError::ObservationSpace`] for spaces that cannot be acted
+    /// in, [`PpoError::Config`] and [`PpoError::Network`] for networks that cannot be built.
+    pub fn new(config: &Config, spec: &Spec) -> Result<Self, PpoError> {
+        config.validate()?;
+        let Space { len, low, high } = spec.action;
+        if len == 0 || !low.is_finite() || !high.is_finite() || low >= high {
+            return Err(PpoError::ActionSpace);
+        }
+        if spec.observation.len == 0 {
+            return Err(PpoError::ObservationSpace);
+        }
         let value = match config.baseline {
-            Baseline::Network => Some(Mlp::new(config, spec.observation.len, 1)),
+            Baseline::Network => Some(Shape::new(config, spec.observation.len, 1).stack()?),
             Baseline::Constant => None,
         };
-        Self {
-            network: Mlp::new(config, spec.observation.len, spec.action.len),
+        Ok(Self {
+            network: Shape::new(config, spec.observation.len, len).stack()?,
             value,
-            observations: spec.observation.len,
             actions: spec.action,
             squash: config.squash,
             fixed: config.fixed_observation,
-        }
+        })
     }
 
-    /// Number of parameters, the value network's included.
-    pub const fn parameters(&self) -> usize {
-        let value = match &self.value {
-            Some(value) => value.parameters(),
-            None => 0,
-        };
-        self.network.parameters().saturating_add(self.actions.len).saturating_add(value)
+    /// Number of parameters, the log-stds and the value network's included.
+    pub fn parameters(&self) -> usize {
+        let value = self.value.as_ref().map_or(0, Stack::parameters);
+        let shifts = if self.fixed { self.inputs() } else { 0 };
+        self.log_std_range().end + value + shifts
     }
 
-    /// Entries of an observation.
-    pub const fn observations(&self) -> usize {
-        self.observations
+    /// The network of the mean, without its first layer where the observation is fixed.
+    pub fn network(&self) -> &Stack {
+        &self.network
+    }
+
+    /// The value network, if there is one.
+    pub fn value(&self) -> Option<&Stack> {
+        self.value.as_ref()
     }
 
     /// Entries of an action.
-    pub const fn actions(&self) -> usize {
+    pub fn actions(&self) -> usize {
         self.actions.len
     }
 
@@ -88,37 +118,39 @@ impl FlatPolicy {
 
     /// Where the value network's parameters lie; empty when there is none.
     pub fn value_range(&self) -> Range<usize> {
-        self.log_std_range().end..self.parameters()
+        let start = self.log_std_range().end;
+        start..start + self.value.as_ref().map_or(0, Stack::parameters)
     }
 
-    /// Entries of what the first layer's place in the network is fed with: the observation, or z
-    /// where it is fixed.
-    pub(super) const fn inputs(&self) -> usize {
+    /// Where the shifts of a fixed first layer lie; empty when there is none.
+    pub fn shift_range(&self) -> Range<usize> {
+        self.value_range().end..self.parameters()
+    }
+
+    /// Features that the networks take.
+    pub(super) fn inputs(&self) -> usize {
         self.network.inputs()
     }
 
-    /// Features of the widest layer of either network.
-    pub(super) const fn widest(&self) -> usize {
-        // The value network has the policy's hidden layers and one output.
-        self.network.widest()
+    pub(super) fn is_fixed(&self) -> bool {
+        self.fixed
     }
 
-    /// Values that the layers of one network take for a batch.
-    pub(super) const fn activations(&self, batch: Batch) -> usize {
-        match &self.value {
-            Some(value) if value.activations(batch) > self.network.activations(batch) => {
-                value.activations(batch)
-            }
-            _ => self.network.activations(batch),
-        }
-    }
-
-    /// Initial parameters, from the seed's stream for policies.
-    pub(super) fn initialise(&self, config: &Config, rng: &mut Rng, params: &mut [f32]) {
+    /// Initial parameters.
+    pub(super) fn initialise(
+        &self,
+        config: &Config,
+        rng: &mut Rng,
+        params: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        let rule = |last| match config.init {
+            Initial::Orthogonal => Init::Orthogonal { hidden: core::f32::consts::SQRT_2, last },
+            Initial::FanIn => Init::FanIn,
+        };
         if let Some(own) = params.get_mut(self.network_range()) {
-            init::network(config, &self.network, config.head_gain, rng, own);
-            let (_, head) = self.network.ranges(self.network.layers() - 1);
-            for bias in own.get_mut(head).unwrap_or(&mut []) {
+            self.network.initialise(rule(config.head_gain), own, rng)?;
+            let head = self.network.layers().last().and_then(|layer| layer.bias_range());
+            for bias in head.and_then(|range| own.get_mut(range)).unwrap_or_default() {
                 *bias += rng.uniform(-config.initial_mean, config.initial_mean);
             }
         }
@@ -126,42 +158,9 @@ impl FlatPolicy {
             log_std.fill(config.log_std);
         }
         if let (Some(value), Some(own)) = (&self.value, params.get_mut(self.value_range())) {
-            init::network(config, value, 1.0, rng, own);
+            value.initialise(rule(1.0), own, rng)?;
         }
-    }
-
-    /// The means of a batch, the end of the `activations` that are filled.
-    pub(super) fn means<'x>(
-        &self,
-        kernel: Kernel,
-        batch: Batch,
-        params: &[f32],
-        fixed: Fixed,
-        x: &[f32],
-        activations: &'x mut [f32],
-    ) -> Result<&'x [f32], ShapeError> {
-        let own = part(params, self.network_range())?;
-        self.network.forward(kernel, batch, own, fixed, x, activations)?;
-        Ok(self.network.output(batch, activations))
-    }
-
-    /// The values of a batch; 0 for all where there is no value network.
-    pub(super) fn values<'x>(
-        &self,
-        kernel: Kernel,
-        batch: Batch,
-        params: &[f32],
-        fixed: Fixed,
-        x: &[f32],
-        activations: &'x mut [f32],
-    ) -> Result<&'x [f32], ShapeError> {
-        let Some(value) = &self.value else {
-            let zeros = part_mut(activations, 0..len(batch, 1))?;
-            zeros.fill(0.0);
-            return Ok(zeros);
-        };
-        value.forward(kernel, batch, part(params, self.value_range())?, fixed, x, activations)?;
-        Ok(value.output(batch, activations))
+        Ok(())
     }
 
     /// The action inside the space that a sample (or the mean) of the Gaussian stands for.
@@ -186,38 +185,30 @@ impl FlatPolicy {
             };
         }
     }
+}
 
-    /// Draws a sample for one mean, in rising order of the entries, and returns its log-probability.
-    pub(super) fn sample(
-        &self,
-        mean: &[f32],
-        deviation: Deviation<'_>,
-        rng: &mut Rng,
-        sample: &mut [f32],
-    ) -> f32 {
-        for ((sample, &mean), &log) in sample.iter_mut().zip(mean).zip(deviation.log) {
-            *sample = mean + num::exp(log) * rng.normal();
+/// A Gaussian's deviations as they act now: logarithms, values and reciprocals, one per entry.
+#[derive(Clone, Copy)]
+pub(super) struct Deviation<'d> {
+    pub(super) log: &'d [f32],
+    pub(super) std: &'d [f32],
+    pub(super) inverse: &'d [f32],
+}
+
+impl Deviation<'_> {
+    /// Draws a sample around `mean`, entry by entry, and returns its log-probability, in the
+    /// arithmetic of [`Tape::gaussian_log_prob`](crate::autodiff::Tape::gaussian_log_prob), so that
+    /// the first ratio of an update is exactly 1.
+    pub(super) fn sample(self, mean: &[f32], rng: &mut Rng, sample: &mut [f32]) -> f32 {
+        for ((sample, &mean), &std) in sample.iter_mut().zip(mean).zip(self.std) {
+            *sample = mean + std * rng.normal();
         }
-        deviation.log_prob(sample, |entry| mean.get(entry).copied().unwrap_or(0.0))
-    }
-
-    /// Checks that the spaces can be acted in.
-    pub(super) fn check(spec: &Spec) -> Result<(), PpoError> {
-        let Space { len, low, high } = spec.action;
-        if len == 0 || !low.is_finite() || !high.is_finite() || low >= high {
-            return Err(PpoError::ActionSpace);
+        let mut total = 0.0;
+        let entries = sample.iter().zip(mean).zip(self.log.iter().zip(self.inverse));
+        for ((&sample, &mean), (&log, &inverse)) in entries {
+            let z = (sample - mean) * inverse;
+            total += -0.5 * (z * z) - log - HALF_LN_TAU;
         }
-        if spec.observation.len == 0 {
-            return Err(PpoError::ObservationSpace);
-        }
-        Ok(())
-    }
-
-    pub(super) const fn is_fixed(&self) -> bool {
-        self.fixed
-    }
-
-    pub(super) fn rng(seed: u64) -> Rng {
-        Rng::new(seed, Purpose::Policy)
+        total
     }
 }

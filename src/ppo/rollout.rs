@@ -1,8 +1,8 @@
 //! Collecting a rollout.
 
 use super::error::PpoError;
-use super::loss::Deviation;
-use super::mlp::{part, part_mut};
+use super::memory::{part, part_mut};
+use super::policy::Deviation;
 use super::{Ppo, init};
 use crate::env::{End, Env};
 use crate::kernel::Batch;
@@ -106,19 +106,22 @@ impl Ppo<'_> {
         };
         let input = part_mut(memory.input, 0..batch.len(self.policy.inputs()))?;
         if self.policy.is_fixed() {
-            input.copy_from_slice(memory.z);
+            let shifts = part(memory.params, self.policy.shift_range())?;
+            shift(memory.z, self.fixed.scale, shifts, input);
         } else {
             for (index, row) in input.chunks_exact_mut(len).enumerate() {
                 let at = (index * self.config.rollout + step) * len;
                 row.copy_from_slice(part(memory.observations, at..at + len)?);
             }
         }
-        let params = &*memory.params;
-        let means =
-            self.policy.means(self.kernel, batch, params, self.fixed, input, memory.layers)?;
-        for (index, row) in memory.means.chunks_exact_mut(actions).enumerate() {
-            let start = if batch.samples() == 1 { 0 } else { index * actions };
-            row.copy_from_slice(part(means, start..start + actions)?);
+        let (network, range) = (&self.policy.network, self.policy.network_range());
+        let params = part(memory.params, range)?;
+        let means = part_mut(memory.means, 0..batch.len(actions))?;
+        let layers = 0..network.layers().len();
+        network.forward(self.kernel, layers, batch, params, input, memory.scratch, means)?;
+        // One pass of a fixed observation stands for all environments.
+        for index in batch.samples()..environments {
+            memory.means.copy_within(..actions, index * actions);
         }
         Ok(())
     }
@@ -128,9 +131,10 @@ impl Ppo<'_> {
         let sample = index * self.config.rollout + step;
         let memory = &mut self.memory;
         let mean = part(memory.means, index * actions..(index + 1) * actions)?;
-        let deviation = Deviation { log: memory.log_std, inverse: memory.inverse_std };
+        let deviation =
+            Deviation { log: memory.log_std, std: memory.std, inverse: memory.inverse_std };
         let raw = part_mut(memory.actions, sample * actions..(sample + 1) * actions)?;
-        let log_prob = self.policy.sample(mean, deviation, &mut self.action_rng, raw);
+        let log_prob = deviation.sample(mean, &mut self.action_rng, raw);
         self.policy.squash(raw, memory.action);
         let shown = part_mut(memory.current, index * len..(index + 1) * len)?;
         let outcome = env.step(memory.action, shown)?;
@@ -166,9 +170,7 @@ impl Ppo<'_> {
 
     /// The value network's answer to what an environment shows now; 0 without one.
     pub(super) fn value_of_current(&mut self, index: usize) -> Result<f32, PpoError> {
-        if self.policy.value.is_none() {
-            return Ok(0.0);
-        }
+        let Some(value) = &self.policy.value else { return Ok(0.0) };
         let len = self.spec.observation.len;
         let memory = &mut self.memory;
         let raw = part(memory.current, index * len..(index + 1) * len)?;
@@ -176,19 +178,24 @@ impl Ppo<'_> {
         if !num::all_finite(memory.seen) {
             return Err(PpoError::NotFinite { what: "observation" });
         }
-        let (batch, x, params) = (Batch::rows(1), &*memory.seen, &*memory.params);
-        let values =
-            self.policy.values(self.kernel, batch, params, self.fixed, x, memory.layers)?;
-        Ok(values.first().copied().unwrap_or(0.0))
+        let (batch, layers) = (Batch::rows(1), 0..value.layers().len());
+        let params = part(memory.params, self.policy.value_range())?;
+        let output = part_mut(memory.output, 0..1)?;
+        let (x, scratch) = (&*memory.seen, &mut *memory.scratch);
+        value.forward(self.kernel, layers, batch, params, x, scratch, output)?;
+        Ok(output.first().copied().unwrap_or(0.0))
     }
 
     /// Log-std as it acts now, with the offset of this update.
     pub(super) fn refresh_deviation(&mut self) {
         let memory = &mut self.memory;
         let learned = memory.params.get(self.policy.log_std_range()).unwrap_or(&[]);
-        let slots = memory.log_std.iter_mut().zip(memory.inverse_std.iter_mut());
-        for ((log, inverse), &learned) in slots.zip(learned) {
+        let slots = memory.log_std.iter_mut().zip(memory.std.iter_mut());
+        for (((log, std), inverse), &learned) in
+            slots.zip(memory.inverse_std.iter_mut()).zip(learned)
+        {
             *log = learned + self.offset;
+            *std = num::exp(*log);
             *inverse = num::exp(-*log);
         }
     }
@@ -219,6 +226,13 @@ impl Ppo<'_> {
 pub(super) fn standardise(raw: &[f32], centre: &[f32], spread: &[f32], into: &mut [f32]) {
     for (((into, &raw), &centre), &spread) in into.iter_mut().zip(raw).zip(centre).zip(spread) {
         *into = (raw - centre) * spread;
+    }
+}
+
+/// What a fixed first layer gives, moved by its shifts.
+pub(super) fn shift(z: &[f32], scale: f32, shifts: &[f32], into: &mut [f32]) {
+    for ((into, &z), &shift) in into.iter_mut().zip(z).zip(shifts) {
+        *into = z + scale * shift;
     }
 }
 

@@ -8,7 +8,7 @@ type Setting = (&'static str, &'static str);
 
 /// All names that [`Config::set`] knows, each with the values that it takes.
 pub const SETTINGS: &[Setting] = &[
-    ("rollout", "a whole number from 1; rollout times environments below 2^31"),
+    ("rollout", "a whole number from 1; rollout times environments at most 2^24"),
     ("environments", "a whole number from 1"),
     ("minibatch", "a whole number from 1"),
     ("epochs", "a whole number from 1"),
@@ -32,7 +32,7 @@ pub const SETTINGS: &[Setting] = &[
     ("log_std_high", "a number in [-20, 20], at least log_std"),
     ("initial_mean", "a number from 0"),
     ("head_gain", "a number from 0"),
-    ("hidden", "up to three sizes from 1 with commas between: 64,64; or none"),
+    ("hidden", "up to three sizes from 1 to 65536 with commas between: 64,64; or none"),
     ("activation", "tanh or relu"),
     ("init", "orthogonal or fan-in"),
     ("squash", "clip or tanh"),
@@ -210,7 +210,7 @@ impl Config {
             ("log_std_end", within(self.log_std_end, -20.0, 20.0)),
             ("initial_mean", from_zero(self.initial_mean)),
             ("head_gain", from_zero(self.head_gain)),
-            ("hidden", !gap),
+            ("hidden", !gap && self.hidden.iter().all(|&units| units <= 65_536)),
         ];
         checks.iter().find(|(_, holds)| !holds).map(|&(key, _)| key)
     }
@@ -220,7 +220,7 @@ impl Config {
         if self.log_std < self.log_std_low || self.log_std > self.log_std_high {
             return Some("log_std");
         }
-        if self.samples() > i32::MAX as usize {
+        if self.samples() > 1 << 24 {
             return Some("rollout");
         }
         let fits = self.baseline == Baseline::Constant && self.depth() > 0 && !self.standardise;
@@ -311,6 +311,7 @@ mod tests {
             ("log_std", "30"),
             ("hidden", "64,0"),
             ("hidden", "1,2,3,4"),
+            ("hidden", "64,65537"),
         ] {
             let mut config = Config::edit();
             assert!(config.set(key, value).is_err(), "{key}={value}");

@@ -2,14 +2,15 @@
 
 use super::config::Config;
 use super::error::PpoError;
-use super::memory::{Memory, Sizes};
-use super::mlp::{Fixed, part};
-use super::policy::FlatPolicy;
-use super::rollout::{same_bits, standardise};
+use super::init::Fixed;
+use super::memory::{Memory, Sizes, part, part_mut};
+use super::policy::{Deviation, FlatPolicy};
+use super::rollout::{same_bits, shift, standardise};
 use crate::env::{Env, Spec};
 use crate::error::ShapeError;
 use crate::kernel::{Batch, Kernel};
 use crate::num;
+use crate::optim::{AdamConfig, Schedule};
 use crate::rng::{Purpose, Rng};
 use crate::slab::{Arena, Need};
 
@@ -116,8 +117,6 @@ pub struct Ppo<'a> {
     pub(super) constant: bool,
     pub(super) rate: f32,
     pub(super) offset: f32,
-    pub(super) beta1_power: f64,
-    pub(super) beta2_power: f64,
     pub(super) update: usize,
     pub(super) steps: usize,
     pub(super) episodes: usize,
@@ -140,12 +139,12 @@ impl<'a> Ppo<'a> {
         seed: u64,
         arena: &mut Arena<'a>,
     ) -> Result<Self, PpoError> {
-        config.validate()?;
-        FlatPolicy::check(spec)?;
-        let memory = Memory::carve(&Sizes::new(&config, spec), arena)?;
-        let policy = FlatPolicy::new(&config, spec);
-        let mut policy_rng = FlatPolicy::rng(seed);
-        policy.initialise(&config, &mut policy_rng, memory.params);
+        let policy = FlatPolicy::new(&config, spec)?;
+        let Config { adam_beta1, adam_beta2, adam_epsilon, .. } = config;
+        let adam = AdamConfig { beta1: adam_beta1, beta2: adam_beta2, epsilon: adam_epsilon };
+        let memory = Memory::carve(&Sizes::new(&config, spec), adam, arena)?;
+        let mut policy_rng = Rng::new(seed, Purpose::Policy);
+        policy.initialise(&config, &mut policy_rng, memory.params)?;
         memory.spread.fill(1.0);
         let mut ppo = Self {
             config,
@@ -163,14 +162,11 @@ impl<'a> Ppo<'a> {
             constant: false,
             rate: config.learning_rate,
             offset: 0.0,
-            beta1_power: 1.0,
-            beta2_power: 1.0,
             update: 0,
             steps: 0,
             episodes: 0,
         };
         ppo.schedule(0.0);
-        ppo.refresh_deviation();
         Ok(ppo)
     }
 
@@ -184,10 +180,11 @@ impl<'a> Ppo<'a> {
     /// of the training. Call it before [`collect`](Self::collect), not between it and
     /// [`learn`](Self::learn).
     pub fn schedule(&mut self, progress: f32) {
-        let progress = progress.clamp(0.0, 1.0);
-        let Config { learning_rate, learning_rate_end, log_std_end, .. } = self.config;
-        self.rate = learning_rate * (1.0 + (learning_rate_end - 1.0) * progress);
-        self.offset = log_std_end * progress;
+        let fall = Schedule::Linear { to: self.config.learning_rate_end };
+        self.rate = self.config.learning_rate * fall.factor(progress);
+        let rise = Schedule::Linear { to: 0.0 };
+        self.offset = self.config.log_std_end * (1.0 - rise.factor(progress));
+        self.refresh_deviation();
     }
 
     /// Trains within a budget of steps over all environments and calls `observer` after each update.
@@ -235,8 +232,9 @@ impl<'a> Ppo<'a> {
     /// the observation is fixed.
     pub fn mean_action(&mut self, observation: &[f32], action: &mut [f32]) -> Result<(), PpoError> {
         ShapeError::check("action", self.policy.actions(), action.len())?;
-        let policy = self.policy;
-        policy.squash(self.mean(observation)?, action);
+        self.mean(observation)?;
+        let mean = part(self.memory.means, 0..self.policy.actions())?;
+        self.policy.squash(mean, action);
         Ok(())
     }
 
@@ -246,37 +244,40 @@ impl<'a> Ppo<'a> {
     /// # Errors
     /// As [`mean_action`](Self::mean_action).
     pub fn act(&mut self, observation: &[f32], action: &mut [f32]) -> Result<f32, PpoError> {
-        let policy = self.policy;
-        ShapeError::check("action", policy.actions(), action.len())?;
-        let mut rng = self.action_rng.clone();
+        ShapeError::check("action", self.policy.actions(), action.len())?;
         self.mean(observation)?;
         let memory = &mut self.memory;
-        let mean = policy.network.output(Batch::rows(1), memory.layers);
-        let deviation = super::loss::Deviation { log: memory.log_std, inverse: memory.inverse_std };
-        let log_prob = policy.sample(mean, deviation, &mut rng, memory.action);
-        policy.squash(memory.action, action);
-        self.action_rng = rng;
+        let deviation =
+            Deviation { log: memory.log_std, std: memory.std, inverse: memory.inverse_std };
+        let mean = part(memory.means, 0..self.policy.actions())?;
+        let log_prob = deviation.sample(mean, &mut self.action_rng, memory.action);
+        self.policy.squash(memory.action, action);
         Ok(log_prob)
     }
 
-    fn mean(&mut self, observation: &[f32]) -> Result<&[f32], PpoError> {
+    /// The mean for an observation, left at the front of the means.
+    fn mean(&mut self, observation: &[f32]) -> Result<(), PpoError> {
         ShapeError::check("observation", self.spec.observation.len, observation.len())?;
         let memory = &mut self.memory;
-        let x: &[f32] = if self.policy.is_fixed() {
+        let input = part_mut(memory.input, 0..self.policy.inputs())?;
+        if self.policy.is_fixed() {
             if !self.observed {
                 return Err(PpoError::NothingObserved);
             }
             if !same_bits(observation, memory.seen) {
                 return Err(PpoError::ObservationVaries);
             }
-            memory.z
+            let shifts = part(memory.params, self.policy.shift_range())?;
+            shift(memory.z, self.fixed.scale, shifts, input);
         } else {
-            standardise(observation, memory.centre, memory.spread, memory.seen);
-            memory.seen
-        };
-        let (batch, params) = (Batch::rows(1), &*memory.params);
-        let x = part(x, 0..self.policy.inputs())?;
-        Ok(self.policy.means(self.kernel, batch, params, self.fixed, x, memory.layers)?)
+            standardise(observation, memory.centre, memory.spread, input);
+        }
+        let network = &self.policy.network;
+        let params = part(memory.params, self.policy.network_range())?;
+        let means = part_mut(memory.means, 0..self.policy.actions())?;
+        let (batch, layers) = (Batch::rows(1), 0..network.layers().len());
+        network.forward(self.kernel, layers, batch, params, input, memory.scratch, means)?;
+        Ok(())
     }
 
     /// The hyper-parameters.

@@ -1,14 +1,15 @@
 //! The update: advantages, epochs over minibatches, one Adam step each.
 
-use super::config::Baseline;
+use super::config::{Baseline, Normalise};
 use super::error::PpoError;
-use super::loss::{self, Deviation, PolicyLoss, Samples};
-use super::mlp::{part, part_mut};
-use super::rollout::end_of;
+use super::memory::{part, part_mut};
+use super::rollout::{end_of, shift};
 use super::train::Statistics;
 use super::{Ppo, gae};
-use crate::kernel::{AdamStep, Batch};
+use crate::autodiff::Tape;
+use crate::kernel::Batch;
 use crate::num;
+use core::ops::Range;
 
 impl Ppo<'_> {
     /// Learns from the rollout that was collected last.
@@ -44,7 +45,7 @@ impl Ppo<'_> {
                 let seen = self.gradient_of(start..end)?;
                 sums.add(&seen);
                 let limit = self.config.target_kl.map_or(f32::INFINITY, |target| 1.5 * target);
-                if seen.policy.approx_kl > limit {
+                if seen.approx_kl > limit {
                     sums.stopped = true;
                     break 'epochs;
                 }
@@ -70,11 +71,11 @@ impl Ppo<'_> {
         let len = self.spec.observation.len;
         let samples = self.config.samples();
         let memory = &mut self.memory;
-        if self.policy.value.is_none() {
+        let Some(network) = &self.policy.value else {
             memory.values.fill(0.0);
             return Ok(());
-        }
-        let params = &*memory.params;
+        };
+        let params = part(memory.params, self.policy.value_range())?;
         let piece = if self.constant { 1 } else { self.config.minibatch.min(samples) };
         let mut start = 0;
         while start < samples {
@@ -83,16 +84,16 @@ impl Ppo<'_> {
             let input = part_mut(memory.input, 0..batch.len(len))?;
             let rows = part(memory.observations, start * len..(start + count) * len)?;
             self.kernel.to_panels(batch, len, rows, input)?;
-            let fixed = self.fixed;
-            let values =
-                self.policy.values(self.kernel, batch, params, fixed, input, memory.layers)?;
+            let (layers, scratch) = (0..network.layers().len(), &mut *memory.scratch);
+            let output = part_mut(memory.output, 0..batch.len(1))?;
+            network.forward(self.kernel, layers, batch, params, input, scratch, output)?;
             if self.constant {
-                memory.values.fill(values.first().copied().unwrap_or(0.0));
+                memory.values.fill(output.first().copied().unwrap_or(0.0));
                 return Ok(());
             }
             let slots = memory.values.iter_mut().skip(start).take(count);
             for (sample, slot) in slots.enumerate() {
-                *slot = values.get(batch.at(1, sample, 0)).copied().unwrap_or(0.0);
+                *slot = output.get(batch.at(1, sample, 0)).copied().unwrap_or(0.0);
             }
             start += count;
         }
@@ -130,88 +131,116 @@ impl Ppo<'_> {
     }
 
     /// The gradient of one minibatch, a range of the order.
-    pub(super) fn gradient_of(&mut self, range: core::ops::Range<usize>) -> Result<Seen, PpoError> {
-        self.refresh_deviation();
-        let policy = &self.policy;
-        let (config, fixed, kernel) = (&self.config, self.fixed, self.kernel);
-        let (len, actions) = (policy.inputs(), policy.actions());
-        let memory = &mut self.memory;
-        let order = memory.order.get(range).unwrap_or(&[]);
-        let batch = if self.constant { Batch::rows(1) } else { Batch::fitting(order.len()) };
-        let input = part_mut(memory.input, 0..batch.len(len))?;
-        if policy.is_fixed() {
-            input.copy_from_slice(memory.z);
-        } else {
-            for (place, &sample) in order.iter().take(batch.samples()).enumerate() {
-                let start = sample as usize * len;
-                let row = part(memory.observations, start..start + len)?;
-                let first = batch.at(len, place, 0);
-                let slots = input.iter_mut().skip(first).step_by(batch.width());
-                for (slot, &value) in slots.zip(row) {
-                    *slot = value;
-                }
+    pub(super) fn gradient_of(&mut self, range: Range<usize>) -> Result<Seen, PpoError> {
+        self.gather(range.clone());
+        self.memory.gradient.fill(0.0);
+        let batch = match self.constant {
+            true => Batch::rows(1),
+            false => Batch::fitting(range.len()),
+        };
+        let mut seen = self.policy_gradient(range.clone(), batch)?;
+        seen.value = self.value_gradient(range, batch)?;
+        let config = &self.config;
+        let total = seen.policy_loss - config.entropy * seen.entropy + config.value * seen.value;
+        if total.is_finite() { Ok(seen) } else { Err(self.diverged("loss")) }
+    }
+
+    /// Brings the samples of a minibatch together and normalises their advantages.
+    fn gather(&mut self, range: Range<usize>) {
+        let (actions, memory) = (self.policy.actions(), &mut self.memory);
+        let count = range.len();
+        let order = memory.order.get(range).unwrap_or_default();
+        let batch = &mut memory.batch;
+        let rows = batch.actions.chunks_exact_mut(actions.max(1));
+        for (row, &sample) in rows.zip(order) {
+            let start = sample as usize * actions;
+            row.copy_from_slice(memory.actions.get(start..start + actions).unwrap_or_default());
+        }
+        for (to, from) in [
+            (&mut *batch.log_probs, &*memory.log_probs),
+            (&mut *batch.advantages, &*memory.advantages),
+            (&mut *batch.returns, &*memory.returns),
+        ] {
+            for (to, &sample) in to.iter_mut().zip(order) {
+                *to = from.get(sample as usize).copied().unwrap_or(0.0);
             }
         }
-        memory.gradient.fill(0.0);
-        let samples = Samples {
-            actions: memory.actions,
-            log_probs: memory.log_probs,
-            advantages: memory.advantages,
-            returns: memory.returns,
-        };
-        let deviation = Deviation { log: memory.log_std, inverse: memory.inverse_std };
+        let advantages = batch.advantages.get_mut(..count).unwrap_or_default();
+        normalise(self.config.advantage, advantages);
+    }
+
+    /// The surrogate's and the entropy's gradient.
+    fn policy_gradient(&mut self, range: Range<usize>, batch: Batch) -> Result<Seen, PpoError> {
+        let (policy, memory) = (&self.policy, &mut self.memory);
+        let (config, count, actions) = (&self.config, range.len(), policy.actions());
         let params = &*memory.params;
-        let means = policy.means(kernel, batch, params, fixed, input, memory.layers)?;
-        let d_log_std = part_mut(memory.gradient, policy.log_std_range())?;
-        let d_mean = part_mut(memory.dy, 0..batch.len(actions))?;
-        let seen = loss::policy(config, samples, order, batch, means, deviation, d_mean, d_log_std);
-        let entropy = deviation.entropy();
-        for slot in d_log_std {
-            *slot = if config.log_std_learned { *slot - config.entropy } else { 0.0 };
+        let mut tape = Tape::new(self.kernel, memory.tape);
+        let x = if policy.is_fixed() {
+            let x = tape.differentiable_input(batch, policy.inputs())?;
+            let shifts = part(params, policy.shift_range())?;
+            shift(memory.z, self.fixed.scale, shifts, tape.value_mut(x));
+            x
+        } else {
+            let x = tape.input(batch, policy.inputs())?;
+            let order = memory.order.get(range).unwrap_or_default();
+            fill(batch, policy.inputs(), memory.observations, order, tape.value_mut(x));
+            x
+        };
+        let mean = policy.network.record(&mut tape, params, x)?;
+        let log_std = tape.parameter(params, policy.log_std_range())?;
+        // The offset is a constant: the gradient of the sum is that of the parameter.
+        tape.value_mut(log_std).iter_mut().for_each(|value| *value += self.offset);
+        let minibatch = &memory.batch;
+        let old = part(minibatch.log_probs, 0..count)?;
+        let advantages = part(minibatch.advantages, 0..count)?;
+        let taken = part(minibatch.actions, 0..count * actions)?;
+        let log_prob = tape.gaussian_log_prob(mean, log_std, taken)?;
+        let surrogate = tape.clipped_surrogate(log_prob, old, advantages, config.clip)?;
+        let entropy = tape.gaussian_entropy(log_std)?;
+        let loss = tape.weighted_sum(&[(surrogate, 1.0), (entropy, -config.entropy)])?;
+        let (approx_kl, clip_fraction) = distance(tape.value(log_prob), old, config.clip);
+        let (policy_loss, entropy) = (tape.scalar(surrogate), tape.scalar(entropy));
+        tape.backward(loss, params, memory.gradient)?;
+        if policy.is_fixed() {
+            part_mut(memory.gradient, policy.shift_range())?.copy_from_slice(tape.gradient(x));
         }
-        policy.network.backward(
-            kernel,
-            batch,
-            part(params, policy.network_range())?,
-            input,
-            memory.layers,
-            memory.dy,
-            memory.dx,
-            memory.rows,
-            part_mut(memory.gradient, policy.network_range())?,
-        )?;
-        let mut value = 0.0;
-        if let Some(network) = &policy.value {
-            let values = policy.values(kernel, batch, params, fixed, input, memory.layers)?;
-            let d_value = part_mut(memory.dy, 0..batch.len(1))?;
-            value = loss::value(config.value, samples, order, batch, values, d_value);
-            network.backward(
-                kernel,
-                batch,
-                part(params, policy.value_range())?,
-                input,
-                memory.layers,
-                memory.dy,
-                memory.dx,
-                memory.rows,
-                part_mut(memory.gradient, policy.value_range())?,
-            )?;
+        if !config.log_std_learned {
+            part_mut(memory.gradient, policy.log_std_range())?.fill(0.0);
         }
-        let total = seen.loss - config.entropy * entropy + config.value * value;
-        if !total.is_finite() {
-            return Err(self.diverged("loss"));
-        }
-        Ok(Seen { policy: seen, value, entropy })
+        Ok(Seen { policy_loss, approx_kl, clip_fraction, entropy, value: 0.0 })
+    }
+
+    /// The gradient of the value loss, and the loss.
+    fn value_gradient(&mut self, range: Range<usize>, batch: Batch) -> Result<f32, PpoError> {
+        let (policy, memory) = (&self.policy, &mut self.memory);
+        let Some(network) = &policy.value else { return Ok(0.0) };
+        let count = range.len();
+        let params = part(memory.params, policy.value_range())?;
+        let mut tape = Tape::new(self.kernel, memory.tape);
+        let x = tape.input(batch, policy.inputs())?;
+        let order = memory.order.get(range).unwrap_or_default();
+        fill(batch, policy.inputs(), memory.observations, order, tape.value_mut(x));
+        let values = network.record(&mut tape, params, x)?;
+        let returns = part(memory.batch.returns, 0..count)?;
+        // Where one value stands for all, the mean return gives the same gradient, and the loss
+        // lacks the returns' variance.
+        let mean = [num::mean(returns)];
+        let one = batch.samples() == 1;
+        let error = tape.mean_squared_error(values, if one { &mean } else { returns })?;
+        let loss = tape.weighted_sum(&[(error, self.config.value)])?;
+        let gradient = part_mut(memory.gradient, policy.value_range())?;
+        tape.backward(loss, params, gradient)?;
+        let rest = if one { spread(returns, mean[0]) / count.max(1) as f64 } else { 0.0 };
+        Ok(tape.scalar(error) + rest as f32)
     }
 
     /// Limits the gradient and takes one Adam step. Returns the gradient's norm before the limit.
     pub(super) fn step(&mut self) -> Result<f32, PpoError> {
-        let (config, memory) = (&self.config, &mut self.memory);
-        // A fixed network begins with its shifts, which stand for whole columns of weights.
-        let shifts = if self.policy.is_fixed() { self.policy.inputs() } else { 0 };
-        let (shifts, rest) = memory.gradient.split_at(shifts.min(memory.gradient.len()));
-        let weight = f64::from(self.fixed.norm_weight);
-        let norm = libm::sqrt(weight * square_sum(shifts) + square_sum(rest));
+        let (config, policy, memory) = (&self.config, &self.policy, &mut self.memory);
+        // A shift stands for a whole column of weights.
+        let shifts = square_sum(part(memory.gradient, policy.shift_range())?);
+        let rest = square_sum(part(memory.gradient, 0..policy.shift_range().start)?);
+        let norm = libm::sqrt(self.fixed.norm_weight * shifts + rest);
         if !norm.is_finite() {
             return Err(self.diverged("gradient"));
         }
@@ -222,18 +251,7 @@ impl Ppo<'_> {
                 memory.gradient.iter_mut().for_each(|value| *value *= factor);
             }
         }
-        self.beta1_power *= f64::from(config.adam_beta1);
-        self.beta2_power *= f64::from(config.adam_beta2);
-        let step = AdamStep {
-            rate: self.rate,
-            beta1: config.adam_beta1,
-            beta2: config.adam_beta2,
-            epsilon: config.adam_epsilon,
-            correction1: (1.0 - self.beta1_power) as f32,
-            correction2: (1.0 - self.beta2_power) as f32,
-        };
-        let (m, v) = (&mut *memory.moment1, &mut *memory.moment2);
-        self.kernel.adam(&step, memory.gradient, m, v, memory.params)?;
+        memory.adam.step(self.kernel, self.rate, memory.gradient, memory.params)?;
         for log_std in memory.params.get_mut(self.policy.log_std_range()).unwrap_or(&mut []) {
             if *log_std < config.log_std_low {
                 *log_std = config.log_std_low;
@@ -253,11 +271,11 @@ impl Ppo<'_> {
             steps: self.steps,
             episodes: self.episodes,
             mean_reward: num::mean(memory.rewards),
-            policy_loss: over(sums.policy.loss, sums.batches),
-            value_loss: over(sums.value, sums.batches),
-            entropy: over(sums.entropy, sums.batches),
-            approx_kl: over(sums.policy.approx_kl, sums.batches),
-            clip_fraction: over(sums.policy.clip_fraction, sums.batches),
+            policy_loss: over(sums.seen.policy_loss, sums.batches),
+            value_loss: over(sums.seen.value, sums.batches),
+            entropy: over(sums.seen.entropy, sums.batches),
+            approx_kl: over(sums.seen.approx_kl, sums.batches),
+            clip_fraction: over(sums.seen.clip_fraction, sums.batches),
             gradient_norm: over(sums.gradient_norm, sums.steps),
             gradient_steps: sums.steps,
             stopped_early: sums.stopped,
@@ -271,16 +289,16 @@ impl Ppo<'_> {
 /// What one minibatch showed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
-    pub(super) policy: PolicyLoss,
+    pub(super) policy_loss: f32,
+    pub(super) approx_kl: f32,
+    pub(super) clip_fraction: f32,
     pub(super) value: f32,
     pub(super) entropy: f32,
 }
 
 #[derive(Default)]
 struct Sums {
-    policy: PolicyLoss,
-    value: f32,
-    entropy: f32,
+    seen: Seen,
     gradient_norm: f32,
     batches: usize,
     steps: usize,
@@ -289,13 +307,64 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, seen: &Seen) {
-        self.policy.loss += seen.policy.loss;
-        self.policy.approx_kl += seen.policy.approx_kl;
-        self.policy.clip_fraction += seen.policy.clip_fraction;
-        self.value += seen.value;
-        self.entropy += seen.entropy;
+        let sum = &mut self.seen;
+        sum.policy_loss += seen.policy_loss;
+        sum.approx_kl += seen.approx_kl;
+        sum.clip_fraction += seen.clip_fraction;
+        sum.value += seen.value;
+        sum.entropy += seen.entropy;
         self.batches += 1;
     }
+}
+
+/// Lays the observations of as many samples as `batch` holds out for the networks.
+fn fill(batch: Batch, len: usize, observations: &[f32], order: &[u32], panels: &mut [f32]) {
+    for (place, &sample) in order.iter().take(batch.samples()).enumerate() {
+        let start = sample as usize * len;
+        let row = observations.get(start..start + len).unwrap_or_default();
+        let slots = panels.get_mut(batch.at(len, place, 0)..).unwrap_or_default();
+        for (slot, &value) in slots.iter_mut().step_by(batch.width()).zip(row) {
+            *slot = value;
+        }
+    }
+}
+
+/// Normalises in place, with sums in rising order in f64; a single advantage stays as it is.
+fn normalise(how: Normalise, advantages: &mut [f32]) {
+    let count = advantages.len();
+    if count < 2 || how == Normalise::Off {
+        return;
+    }
+    let mean = num::mean(advantages);
+    let divisor = if how == Normalise::Sample { count - 1 } else { count };
+    let deviation = libm::sqrt(spread(advantages, mean) / divisor as f64) as f32;
+    let scale = 1.0 / (deviation + 1e-8);
+    for advantage in advantages {
+        *advantage = (*advantage - mean) * scale;
+    }
+}
+
+/// Σ(x − mean)².
+fn spread(values: &[f32], mean: f32) -> f64 {
+    let mut total = 0.0;
+    for &value in values {
+        let distance = f64::from(value) - f64::from(mean);
+        total += distance * distance;
+    }
+    total
+}
+
+/// E[(r − 1) − ln r], and the share of samples with |r − 1| above the clip range.
+fn distance(new: &[f32], old: &[f32], clip: f32) -> (f32, f32) {
+    let (mut kl, mut clipped) = (0.0f64, 0usize);
+    for (&new, &old) in new.iter().zip(old) {
+        let log_ratio = new - old;
+        let ratio = num::exp(log_ratio);
+        kl += f64::from(ratio - 1.0) - f64::from(log_ratio);
+        clipped += usize::from(num::abs(ratio - 1.0) > clip);
+    }
+    let count = old.len().max(1);
+    ((kl / count as f64) as f32, clipped as f32 / count as f32)
 }
 
 /// Σx² in eight fixed lanes, joined in order.

@@ -96,8 +96,7 @@ fn updates_equal_those_of_stable_baselines3() {
             // On the advantages and returns of the first: they are computed once a rollout.
             let seen = ppo.gradient_of(0..2 * STEPS).unwrap();
             ppo.step().unwrap();
-            let policy = seen.policy;
-            [policy.loss, seen.value, seen.entropy, policy.approx_kl, policy.clip_fraction]
+            [seen.policy_loss, seen.value, seen.entropy, seen.approx_kl, seen.clip_fraction]
         };
         close("loss", &got, &want[..5], 2e-6);
         let gradient = oracle(["gradient0", "gradient1", "gradient2"][update]);
