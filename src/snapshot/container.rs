@@ -1,6 +1,7 @@
 //! The container: head, checksum, and the codec that bodies share.
 
 use core::fmt;
+use postcard::ser_flavors::Size;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of the head.
@@ -107,7 +108,10 @@ impl fmt::Display for SnapshotError {
                 "written in version {found} of the format, this program reads up to {supported}"
             ),
             Self::Length { expected, found } => {
-                write!(f, "the file has {found} bytes, its head says {expected}: it was cut or extended")
+                write!(
+                    f,
+                    "the file has {found} bytes, its head says {expected}: it was cut or extended"
+                )
             }
             Self::Checksum => f.write_str("the checksum does not fit: the file is damaged"),
             Self::Malformed { offset, expected } => {
@@ -150,6 +154,9 @@ pub fn peek(bytes: &[u8]) -> Result<Head, SnapshotError> {
     if version > VERSION {
         return Err(SnapshotError::Newer { found: version, supported: VERSION });
     }
+    if version == 0 {
+        return Err(SnapshotError::Malformed { offset: 4, expected: "a version of at least 1" });
+    }
     let expected = HEAD.saturating_add(u32::from_le_bytes([l0, l1, l2, l3]) as usize);
     if expected != bytes.len() {
         return Err(SnapshotError::Length { expected, found: bytes.len() });
@@ -186,13 +193,18 @@ impl<'b> Reader<'b> {
         SnapshotError::Malformed { offset: self.offset(), expected }
     }
 
-    /// The next postcard record.
-    pub(super) fn record<T: Deserialize<'b>>(
+    /// The next postcard record, in the one form in which it would be written: postcard also reads
+    /// numbers that are padded with zeros, so only the length can differ.
+    pub(super) fn record<T: Serialize + Deserialize<'b>>(
         &mut self,
         expected: &'static str,
     ) -> Result<T, SnapshotError> {
         let (value, rest) =
-            postcard::take_from_bytes(self.rest).map_err(|_| self.malformed(expected))?;
+            postcard::take_from_bytes::<T>(self.rest).map_err(|_| self.malformed(expected))?;
+        let shortest = postcard::serialize_with_flavor(&value, Size::default());
+        if shortest != Ok(self.rest.len() - rest.len()) {
+            return Err(self.malformed("numbers in their shortest form"));
+        }
         self.rest = rest;
         Ok(value)
     }

@@ -79,21 +79,25 @@ impl<'b> EditFile<'b> {
 
     /// Values of all actions.
     pub const fn actions_len(&self) -> usize {
-        self.steps.saturating_mul(self.rank.saturating_mul(self.inputs.saturating_add(self.outputs)))
+        self.steps
+            .saturating_mul(self.rank.saturating_mul(self.inputs.saturating_add(self.outputs)))
     }
 
     /// Bytes that the file takes at the most.
     pub const fn bound(&self) -> usize {
-        HEAD + 96 + self.layer.len() + self.actions_len().saturating_mul(4)
+        (HEAD + 96 + self.layer.len()).saturating_add(self.actions_len().saturating_mul(4))
     }
 
     /// Writes the file to the front of `out` and returns its length.
     ///
     /// # Errors
-    /// [`SnapshotError`]: the buffer is too small, or a number is not finite, outside [−1, 1], or not
-    /// as many as the sizes call for.
+    /// [`SnapshotError`]: the buffer is too small, a size is 0 or above 2^32, or a number is not
+    /// finite, outside [−1, 1], or not as many as the sizes call for.
     pub fn write(&self, actions: &[f32], out: &mut [u8]) -> Result<usize, SnapshotError> {
         let bad = |expected| SnapshotError::Malformed { offset: HEAD, expected };
+        if self.is_nothing() {
+            return Err(bad(AT_LEAST_1));
+        }
         if actions.len() != self.actions_len() {
             return Err(bad("as many action entries as the sizes call for"));
         }
@@ -135,8 +139,8 @@ impl<'b> EditFile<'b> {
             (record.inputs as usize, record.outputs as usize),
             (record.before, record.after),
         );
-        if edit.rank == 0 || edit.steps == 0 || edit.inputs == 0 || edit.outputs == 0 {
-            return Err(reader.malformed("a rank, a length and sizes of at least 1"));
+        if edit.is_nothing() {
+            return Err(reader.malformed(AT_LEAST_1));
         }
         edit.actions = reader.values(edit.actions_len())?;
         check(edit.step, edit.unit, edit.actions.iter())
@@ -144,11 +148,18 @@ impl<'b> EditFile<'b> {
         Ok(edit)
     }
 
+    /// Whether there is nothing that it could change.
+    const fn is_nothing(&self) -> bool {
+        self.rank == 0 || self.steps == 0 || self.inputs == 0 || self.outputs == 0
+    }
+
     /// The action entries, action by action.
     pub fn actions(&self) -> impl Iterator<Item = f32> + '_ {
         self.actions.iter()
     }
 }
+
+const AT_LEAST_1: &str = "a rank, a length and sizes of at least 1";
 
 fn check(step: f32, unit: f32, mut entries: impl Iterator<Item = f32>) -> Result<(), &'static str> {
     if !(step > 0.0 && step.is_finite() && unit >= 0.0 && unit.is_finite()) {

@@ -35,13 +35,32 @@ struct LayerRecord<'b> {
     kind: KindRecord,
 }
 
-/// Layers without what follows from the layer before.
+/// Layers. The input shape of windows is stored: it may be another than the shape before it, of as many
+/// features.
 #[derive(Serialize, Deserialize)]
 enum KindRecord {
-    Dense { outputs: u32, bias: bool },
-    Conv2d { channels: u32, kernel: [u32; 2], stride: [u32; 2], padding: [u32; 2], bias: bool },
-    MaxPool { window: [u32; 2], stride: [u32; 2] },
-    AveragePool { window: [u32; 2], stride: [u32; 2] },
+    Dense {
+        outputs: u32,
+        bias: bool,
+    },
+    Conv2d {
+        input: [u32; 3],
+        channels: u32,
+        kernel: [u32; 2],
+        stride: [u32; 2],
+        padding: [u32; 2],
+        bias: bool,
+    },
+    MaxPool {
+        input: [u32; 3],
+        window: [u32; 2],
+        stride: [u32; 2],
+    },
+    AveragePool {
+        input: [u32; 3],
+        window: [u32; 2],
+        stride: [u32; 2],
+    },
     Relu,
     Tanh,
 }
@@ -49,7 +68,8 @@ enum KindRecord {
 impl<'b> NetworkFile<'b> {
     /// Bytes that a file takes at the most.
     pub fn bound(name: &str, origin: &str, stack: &Stack) -> usize {
-        HEAD + 64 + name.len() + origin.len() + stack.layers().len() * 80 + 4 * stack.parameters()
+        (HEAD + 64 + name.len() + origin.len() + stack.layers().len() * 80)
+            .saturating_add(stack.parameters().saturating_mul(4))
     }
 
     /// Writes a network to the front of `out` and returns the file's length.
@@ -71,8 +91,9 @@ impl<'b> NetworkFile<'b> {
         }
         let small = |size: usize| u32::try_from(size).map_err(|_| bad("sizes below 2^32"));
         let pair = |[a, b]: [usize; 2]| Ok::<_, SnapshotError>([small(a)?, small(b)?]);
-        let [channels, rows, cols] = stack.input();
-        let input = [small(channels)?, small(rows)?, small(cols)?];
+        let shape =
+            |[a, b, c]: [usize; 3]| Ok::<_, SnapshotError>([small(a)?, small(b)?, small(c)?]);
+        let input = shape(stack.input())?;
         let layers = small(stack.layers().len())?;
         let mut writer = Writer::new(FileKind::Network, out);
         writer.record(&Record { name, origin, seed, input, layers })?;
@@ -82,6 +103,7 @@ impl<'b> NetworkFile<'b> {
                     KindRecord::Dense { outputs: small(outputs)?, bias }
                 }
                 Kind::Conv2d { conv, bias } => KindRecord::Conv2d {
+                    input: shape(conv.input)?,
                     channels: small(conv.channels)?,
                     kernel: pair(conv.kernel)?,
                     stride: pair(conv.stride)?,
@@ -89,10 +111,12 @@ impl<'b> NetworkFile<'b> {
                     bias,
                 },
                 Kind::MaxPool(pool) => KindRecord::MaxPool {
+                    input: shape(pool.input)?,
                     window: pair(pool.window)?,
                     stride: pair(pool.stride)?,
                 },
                 Kind::AveragePool(pool) => KindRecord::AveragePool {
+                    input: shape(pool.input)?,
                     window: pair(pool.window)?,
                     stride: pair(pool.stride)?,
                 },
@@ -145,15 +169,15 @@ impl<'b> NetworkFile<'b> {
 
 /// The layer that a record describes, behind the layers of `stack`.
 fn kind(record: &KindRecord, stack: &Stack) -> Kind {
-    let input = stack.output_shape();
+    let shape = |shape: [u32; 3]| shape.map(|size| size as usize);
     let pair = |pair: [u32; 2]| pair.map(|size| size as usize);
     match *record {
         KindRecord::Dense { outputs, bias } => {
             Kind::Dense { inputs: stack.outputs(), outputs: outputs as usize, bias }
         }
-        KindRecord::Conv2d { channels, kernel, stride, padding, bias } => Kind::Conv2d {
+        KindRecord::Conv2d { input, channels, kernel, stride, padding, bias } => Kind::Conv2d {
             conv: Conv2d {
-                input,
+                input: shape(input),
                 channels: channels as usize,
                 kernel: pair(kernel),
                 stride: pair(stride),
@@ -161,12 +185,16 @@ fn kind(record: &KindRecord, stack: &Stack) -> Kind {
             },
             bias,
         },
-        KindRecord::MaxPool { window, stride } => {
-            Kind::MaxPool(Pool2d { input, window: pair(window), stride: pair(stride) })
-        }
-        KindRecord::AveragePool { window, stride } => {
-            Kind::AveragePool(Pool2d { input, window: pair(window), stride: pair(stride) })
-        }
+        KindRecord::MaxPool { input, window, stride } => Kind::MaxPool(Pool2d {
+            input: shape(input),
+            window: pair(window),
+            stride: pair(stride),
+        }),
+        KindRecord::AveragePool { input, window, stride } => Kind::AveragePool(Pool2d {
+            input: shape(input),
+            window: pair(window),
+            stride: pair(stride),
+        }),
         KindRecord::Relu => Kind::Relu,
         KindRecord::Tanh => Kind::Tanh,
     }
