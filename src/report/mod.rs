@@ -1,6 +1,85 @@
-//! Exporters over run records (stub until the room lands).
-use crate::run::record::*;
-#[allow(missing_docs)] pub fn summarise(_: &[RunRecord]) -> Vec<SummaryRecord> { vec![] }
-#[allow(missing_docs)] pub fn json(r: &Results) -> String { serde_json::to_string_pretty(r).unwrap_or_default() }
-#[allow(missing_docs)] pub fn table(r: &Results) -> String { r.runs.iter().map(|r| format!("{} {:?} {} F {:.4}->{:.4} R {:.4}->{:.4} policy {:?} reward {:.4} evals {} to {:?} tow {:?} js {:?} norm {:?} {:.2}s {} {:?}\n", r.editor, r.world, r.seed, r.before.forget_test, r.after.forget_test, r.before.retain_test, r.after.retain_test, r.policy.map(|p| (p.forget_test,p.retain_test,p.reward)), r.after.reward, r.evaluations, r.evaluations_to_target, r.tow, r.js_to_retrained, r.edit_norm, r.seconds, r.digest, r.note)).collect() }
-#[allow(missing_docs)] pub fn write_all(_: &std::path::Path, _: &Results) -> Result<(), String> { Ok(()) }
+//! What a person or another program reads of [run records](crate::run::record).
+//!
+//! What belongs here: statistics over seeds, and pure functions from [`Results`] to text (JSON, CSV,
+//! Markdown, SVG, the terminal's table), with one function that writes them. What does not: taking a
+//! figure (`run`, `metric`), printing and options (`cli`).
+//!
+//! Seconds and bytes of memory stand in `results.json` and `timings.csv` only: every other output is
+//! the same bytes however a run was threaded.
+
+mod csv;
+mod json;
+mod markdown;
+mod summary;
+mod svg;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use csv::{csv, timings};
+pub use json::{json, read_json};
+pub use markdown::markdown;
+pub use summary::summarise;
+pub use svg::curves_svg;
+pub use terminal::table;
+
+use crate::run::record::Results;
+use crate::run::{self, RunError};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A file of the report that could not be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportError {
+    path: PathBuf,
+    error: RunError,
+}
+
+impl ReportError {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl fmt::Display for ReportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The error names the path.
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for ReportError {}
+
+/// Writes `results.json`, `results.csv`, `timings.csv`, `report.md` and one `curves-<world>.svg` per
+/// world to the folder `dir`, and returns their paths in that order.
+///
+/// All of the content exists before the first file is touched, and each file replaces its
+/// predecessor whole or not at all.
+///
+/// # Errors
+/// [`ReportError`] for the first file that cannot be written; those before it have been.
+pub fn write_all(dir: &Path, results: &Results) -> Result<Vec<PathBuf>, ReportError> {
+    let mut files = vec![
+        ("results.json".to_string(), json(results)),
+        ("results.csv".to_string(), csv(results)),
+        ("timings.csv".to_string(), timings(results)),
+        ("report.md".to_string(), markdown(results)),
+    ];
+    for world in summary::worlds(&results.runs) {
+        if let Some(svg) = curves_svg(results, world) {
+            files.push((words::curve_file(world), svg));
+        }
+    }
+    files
+        .into_iter()
+        .map(|(name, content)| {
+            let path = dir.join(name);
+            match run::write_file(&path, content.as_bytes()) {
+                Ok(()) => Ok(path),
+                Err(error) => Err(ReportError { path, error }),
+            }
+        })
+        .collect()
+}

@@ -2,14 +2,14 @@
 //!
 //! A figure that was not computed, or does not apply, is `None` (null), never 0.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of the schema that these types write.
 pub const SCHEMA: u32 = 1;
 
 /// Everything that one command found out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -28,7 +28,7 @@ pub struct Results {
 }
 
 /// The data set and its parts.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataRecord {
     /// Name of the set.
     pub name: String,
@@ -43,7 +43,7 @@ pub struct DataRecord {
 }
 
 /// The network that was edited.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetRecord {
     /// Name of the network.
     pub name: String,
@@ -60,7 +60,7 @@ pub struct TargetRecord {
 }
 
 /// Accuracies on the test split and the terms of the reward on the reward split, all in [0, 1].
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Accuracy on the retained classes, test split.
     pub retain_test: f32,
@@ -75,7 +75,7 @@ pub struct Figures {
 }
 
 /// The same for the noise-free policy, or the mean of a search distribution.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PolicyFigures {
     /// Accuracy on the retained classes, test split.
     pub retain_test: f32,
@@ -86,7 +86,7 @@ pub struct PolicyFigures {
 }
 
 /// One point of a learning curve.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CurvePoint {
     /// Evaluations so far.
     pub evaluations: u64,
@@ -97,7 +97,7 @@ pub struct CurvePoint {
 }
 
 /// One editor on one target with one seed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// The network that was edited.
     pub target: TargetRecord,
@@ -148,7 +148,7 @@ pub struct RunRecord {
 }
 
 /// Statistics of one metric over seeds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SummaryRecord {
     /// Name of the editor.
     pub editor: String,

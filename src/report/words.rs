@@ -1,0 +1,174 @@
+//! Numbers and phrases that several reports share.
+
+use super::summary::{Group, Stat, TO_TARGET};
+use crate::run::TARGET_VALUE;
+use crate::run::record::{Results, RunRecord};
+
+/// Stands where there is no figure.
+pub(super) const NOTHING: &str = "–";
+
+/// An edit counts as done at this accuracy on the forgotten classes or below …
+pub(super) const DONE_FORGET: f32 = 0.05;
+/// … with at most this much accuracy lost on the retained ones (test split, both).
+pub(super) const DONE_DROP: f32 = 0.03;
+
+/// A share in per cent: "95.8".
+pub(super) fn percent(share: f64) -> String {
+    // No "-0.0".
+    format!("{:.1}", 100.0 * share + 0.0)
+}
+
+/// "2,000".
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A mean of counts.
+pub(super) fn count(mean: f64) -> String {
+    // Counts are positive; the cast saturates.
+    thousands(mean.round() as u64)
+}
+
+/// "2" or "2 ± 1", both through `show`.
+pub(super) fn with_std(stat: Option<Stat>, show: impl Fn(f64) -> String) -> String {
+    match stat {
+        None => NOTHING.into(),
+        Some(Stat { mean, std: Some(std), .. }) => format!("{} ± {}", show(mean), show(std)),
+        Some(Stat { mean, std: None, .. }) => show(mean),
+    }
+}
+
+/// The value of the reward whose first reach is recorded: "0.975".
+pub(super) fn target_value() -> String {
+    TARGET_VALUE.to_string()
+}
+
+/// Mean evaluations to the target and in how many runs it was reached: "312", "312 (4/5)", "never".
+pub(super) fn to_target(group: &Group<'_>) -> String {
+    match group.stat(TO_TARGET) {
+        None if group.world.is_none() => NOTHING.into(),
+        None => "never".into(),
+        Some(stat) if stat.n < group.runs.len() => {
+            format!("{} ({}/{})", count(stat.mean), stat.n, group.runs.len())
+        }
+        Some(stat) => count(stat.mean),
+    }
+}
+
+/// Whether a run's edit counts as done.
+pub(super) fn done(run: &RunRecord) -> bool {
+    run.after.forget_test <= DONE_FORGET
+        && run.before.retain_test - run.after.retain_test <= DONE_DROP
+}
+
+/// "class 7", "classes 7, 8 and 9".
+pub(super) fn classes(results: &Results) -> String {
+    let forget: Vec<String> = results
+        .runs
+        .first()
+        .map(|run| run.forget.iter().map(ToString::to_string).collect())
+        .unwrap_or_default();
+    match forget.as_slice() {
+        [] => "no class".into(),
+        [one] => format!("class {one}"),
+        [first @ .., last] => format!("classes {} and {last}", first.join(", ")),
+    }
+}
+
+/// The seeds of the runs, each once, in the order of first appearance.
+pub(super) fn seeds(results: &Results) -> Vec<u64> {
+    let mut seeds = Vec::new();
+    for run in &results.runs {
+        if !seeds.contains(&run.seed) {
+            seeds.push(run.seed);
+        }
+    }
+    seeds
+}
+
+/// "seed 0", "5 seeds (0 to 4)", "3 seeds (1, 5, 9)".
+pub(super) fn seeds_in_words(results: &Results) -> String {
+    let seeds = seeds(results);
+    let in_a_row =
+        seeds.windows(2).all(|pair| matches!(pair, [a, b] if a.checked_add(1) == Some(*b)));
+    match seeds.as_slice() {
+        [] => "no seed".into(),
+        [seed] => format!("seed {seed}"),
+        [first, .., last] if in_a_row => format!("{} seeds ({first} to {last})", seeds.len()),
+        _ => format!("{} seeds ({})", seeds.len(), list(&seeds)),
+    }
+}
+
+fn list(seeds: &[u64]) -> String {
+    seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// "layer fc2 (32 outputs × 128 inputs) of digits-cnn".
+pub(super) fn layer(results: &Results) -> String {
+    results.runs.first().map_or("no layer".into(), |run| {
+        let target = &run.target;
+        format!(
+            "layer {} ({} outputs × {} inputs) of {}",
+            target.layer, target.rows, target.cols, target.name
+        )
+    })
+}
+
+/// "ppo in shift world", "retrain".
+pub(super) fn subject(editor: &str, world: Option<&str>) -> String {
+    world.map_or(editor.into(), |world| format!("{editor} in {world} world"))
+}
+
+/// The notes of the runs, each text once, after the runs that it speaks of.
+pub(super) fn notes(results: &Results) -> Vec<String> {
+    let mut notes: Vec<(&str, Vec<(String, Vec<u64>)>)> = Vec::new();
+    for run in &results.runs {
+        let Some(text) = run.note.as_deref() else { continue };
+        let subject = subject(&run.editor, run.world.as_deref());
+        let index = notes.iter().position(|(known, _)| *known == text).unwrap_or_else(|| {
+            notes.push((text, Vec::new()));
+            notes.len() - 1
+        });
+        let Some((_, speaks_of)) = notes.get_mut(index) else { continue };
+        match speaks_of.iter_mut().find(|(known, _)| *known == subject) {
+            Some((_, seeds)) => seeds.push(run.seed),
+            None => speaks_of.push((subject, vec![run.seed])),
+        }
+    }
+    notes
+        .into_iter()
+        .map(|(text, speaks_of)| {
+            let runs: usize = speaks_of.iter().map(|(_, seeds)| seeds.len()).sum();
+            let who: Vec<String> = speaks_of
+                .iter()
+                .map(|(subject, seeds)| {
+                    format!(
+                        "{subject}, seed{} {}",
+                        if seeds.len() == 1 { "" } else { "s" },
+                        list(seeds)
+                    )
+                })
+                .collect();
+            let runs = if runs == 1 { String::new() } else { format!(" ({runs} runs)") };
+            format!("{}{runs}: {text}", who.join("; "))
+        })
+        .collect()
+}
+
+/// Name of the file of a world's learning curves.
+pub(super) fn curve_file(world: &str) -> String {
+    // A name that was read from a file must not lead out of the folder.
+    let name: String = world
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
+        .collect();
+    format!("curves-{name}.svg")
+}
