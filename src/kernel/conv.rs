@@ -11,7 +11,10 @@ use super::{Batch, Conv2d};
 fn inside(out: usize, axis: usize, conv: &Conv2d) -> (usize, usize, usize) {
     let at = out * conv.stride[axis];
     let first = conv.padding[axis].saturating_sub(at);
-    let end = (conv.input[axis + 1] + conv.padding[axis]).saturating_sub(at).min(conv.kernel[axis]);
+    let end = conv.input[axis + 1]
+        .saturating_add(conv.padding[axis])
+        .saturating_sub(at)
+        .min(conv.kernel[axis]);
     (first, end.saturating_sub(first), (at + first).saturating_sub(conv.padding[axis]))
 }
 
@@ -26,10 +29,11 @@ pub(super) fn forward<I: Isa>(
     y: &mut [f32],
 ) {
     let [channels, rows, cols] = conv.output();
-    let (inputs, outputs) = (conv.input_len(), conv.output_len());
-    if outputs == 0 {
+    // Of a result with values, every size is bounded by the length of some slice.
+    if y.is_empty() {
         return;
     }
+    let (inputs, outputs) = (conv.input_len(), conv.output_len());
     let width = batch.width();
     let tiles = channels.div_ceil(I::ROWS);
     for (panel, y) in y.chunks_exact_mut(outputs * width).enumerate() {
@@ -155,11 +159,11 @@ pub(super) fn input_gradient<I: Isa>(
     dy: &[f32],
     dx: &mut [f32],
 ) {
-    let (inputs, outputs) = (conv.input_len(), conv.output_len());
-    if outputs == 0 || inputs == 0 {
+    if dx.is_empty() || dy.is_empty() {
         dx.fill(0.0);
         return;
     }
+    let (inputs, outputs) = (conv.input_len(), conv.output_len());
     let [input_channels, height, width] = conv.input;
     let lanes = batch.width();
     let tiles = input_channels.div_ceil(I::ROWS);
@@ -211,8 +215,9 @@ impl Back<'_> {
     /// (tap, output position) along one axis, taps rising.
     #[inline(always)]
     fn along(self, axis: usize, count: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
-        let (at, stride) = (self.at[axis] + self.conv.padding[axis], self.conv.stride[axis]);
-        (at % stride..self.conv.kernel[axis].min(at + 1))
+        let at = self.at[axis].saturating_add(self.conv.padding[axis]);
+        let stride = self.conv.stride[axis];
+        (at % stride..self.conv.kernel[axis].min(at.saturating_add(1)))
             .step_by(stride)
             .map(move |tap| (tap, (at - tap) / stride))
             .filter(move |&(_, out)| out < count)
@@ -280,10 +285,10 @@ pub(super) fn weight_gradient<I: Isa>(
     dy_rows: &[f32],
     dw: &mut [f32],
 ) {
-    let (inputs, outputs) = (conv.input_len(), conv.output_len());
-    if outputs == 0 || inputs == 0 || dw.is_empty() {
+    if x.is_empty() || dy_rows.is_empty() || dw.is_empty() {
         return;
     }
+    let (inputs, outputs) = (conv.input_len(), conv.output_len());
     let width = batch.width();
     let mut scratch = isa.scratch();
     let scratch = scratch.as_mut();
@@ -375,7 +380,8 @@ fn taps_tile<I: Isa, const M: usize, const V: usize>(
     let mut tile = Tile::<I, M, V>::load(isa, dw, conv.channels, valid);
     // Output columns whose tap lies inside the input.
     let first = conv.padding[1].saturating_sub(kx).div_ceil(conv.stride[1]);
-    let end = (line + conv.padding[1]).saturating_sub(kx).div_ceil(conv.stride[1]).min(cols);
+    let end =
+        line.saturating_add(conv.padding[1]).saturating_sub(kx).div_ceil(conv.stride[1]).min(cols);
     for row in 0..rows {
         let Some(y) = (row * conv.stride[0] + ky).checked_sub(conv.padding[0]) else { continue };
         if y >= height || first >= end {

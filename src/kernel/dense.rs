@@ -34,7 +34,8 @@ pub(super) fn panels<I: Isa>(
     b: &[f32],
     c: &mut [f32],
 ) {
-    if rows == 0 {
+    // Of a result with values, every size is bounded by the length of some slice.
+    if c.is_empty() {
         return;
     }
     let panels = c.len() / (rows * LANES);
@@ -230,6 +231,9 @@ pub(super) fn columns<I: Isa>(
     b: &[f32],
     c: &mut [f32],
 ) {
+    if c.is_empty() {
+        return;
+    }
     let mut k = 0;
     while k < depth {
         let block = STEPS.min(depth - k);
@@ -306,7 +310,7 @@ pub(super) fn row_input_gradient<I: Isa>(
     dy: &[f32],
     dx: &mut [f32],
 ) {
-    if inputs == 0 {
+    if dx.is_empty() {
         return;
     }
     dx.fill(0.0);

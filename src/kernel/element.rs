@@ -78,7 +78,7 @@ pub(super) fn adam<I: Isa>(
 
 #[inline(always)]
 pub(super) fn softmax<I: Isa>(_: I, batch: Batch, features: usize, values: &mut [f32]) {
-    if features == 0 {
+    if values.is_empty() {
         return;
     }
     if batch.width() == LANES {
@@ -127,7 +127,7 @@ pub(super) fn argmax<I: Isa>(
     values: &[f32],
     classes: &mut [u32],
 ) {
-    if features == 0 {
+    if values.is_empty() {
         classes.fill(0);
     } else if batch.width() == LANES {
         let (rows, _) = values.as_chunks::<LANES>();

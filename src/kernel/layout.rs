@@ -17,10 +17,10 @@ pub(super) fn to_rows<I: Isa>(
     panels: &[f32],
     rows: &mut [f32],
 ) {
-    let features = channels * positions;
-    if features == 0 {
+    if rows.is_empty() {
         return;
     }
+    let features = channels * positions;
     let width = batch.width();
     for (panel, rows) in
         panels.chunks_exact(features * width).zip(rows.chunks_mut(features * width))
@@ -49,7 +49,7 @@ pub(super) fn to_panels<I: Isa>(
     rows: &[f32],
     panels: &mut [f32],
 ) {
-    if features == 0 {
+    if panels.is_empty() {
         return;
     }
     let width = batch.width();
@@ -74,10 +74,10 @@ pub(super) fn to_panels<I: Isa>(
 #[inline(always)]
 pub(super) fn bias_gradient<I: Isa>(_: I, outputs: usize, dy_rows: &[f32], db: &mut [f32]) {
     let mut first = 0;
-    while first < outputs {
+    while first < db.len() {
         let db = from_mut(db, first);
         let dy = from(dy_rows, first);
-        first += match outputs - first {
+        first += match db.len() {
             LANES.. => add_rows::<LANES>(outputs, dy, db),
             8.. => add_rows::<8>(outputs, dy, db),
             _ => add_rows::<1>(outputs, dy, db),

@@ -24,10 +24,10 @@ pub(super) fn max_pool_gradient<I: Isa>(
     dx: &mut [f32],
 ) {
     dx.fill(0.0);
-    let (inputs, outputs) = (pool.input_len(), pool.output_len());
-    if outputs == 0 {
+    if dx.is_empty() || dy.is_empty() {
         return;
     }
+    let (inputs, outputs) = (pool.input_len(), pool.output_len());
     let width = batch.width();
     let panels = x.chunks_exact(inputs * width).zip(dy.chunks_exact(outputs * width));
     for ((x, dy), dx) in panels.zip(dx.chunks_exact_mut(inputs * width)) {
@@ -61,10 +61,11 @@ fn each_panel(
     lanes: impl Fn(&Pool2d, &[f32], &mut [f32]),
     rows: impl Fn(&Pool2d, &[f32], &mut [f32]),
 ) {
-    let panels = batch.panels();
-    if pool.output_len() == 0 || panels == 0 {
+    // Of operands with values, every size is bounded by their lengths.
+    if a.is_empty() || b.is_empty() {
         return;
     }
+    let panels = batch.panels();
     let panels = a.chunks_exact(a.len() / panels).zip(b.chunks_exact_mut(b.len() / panels));
     for (a, b) in panels {
         if batch.width() == LANES { lanes(pool, a, b) } else { rows(pool, a, b) }

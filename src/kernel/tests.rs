@@ -493,7 +493,7 @@ fn absurd_sizes_do_not_panic() {
     for kernel in kernels() {
         for a in sizes {
             for b in sizes {
-                for batch in [Batch::lanes(a), Batch::rows(a), Batch::fitting(a)] {
+                for batch in [Batch::lanes(a), Batch::rows(a), Batch::fitting(a), Batch::rows(1)] {
                     for len in [0, 1] {
                         let (x, y) = (&[1.0][..len], &mut one[..len]);
                         _ = kernel.dense_forward(batch, b, a, x, Start::Bias(x), x, y);
