@@ -25,6 +25,10 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     loop {}
 }
 
+/// The prebuilt core names this symbol in its unwind tables; nothing here unwinds.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
 const SAMPLES: usize = LANES;
 const FEATURES: usize = 6;
 
