@@ -36,8 +36,7 @@ fn meets_the_bars(unlearned: &Unlearned, editor: &str, world: &str) {
     let policy = mean(runs().map(|run| run.policy.unwrap().forget_test));
     assert!(best <= 0.01 && policy <= 0.01, "{editor} {world}: forget {best}, policy {policy}");
     let drop = mean(runs().map(|run| run.before.retain_test - run.after.retain_test));
-    let policy =
-        mean(runs().map(|run| run.before.retain_test - run.policy.unwrap().retain_test));
+    let policy = mean(runs().map(|run| run.before.retain_test - run.policy.unwrap().retain_test));
     assert!(drop <= 0.01 && policy <= 0.01, "{editor} {world}: drop {drop}, policy {policy}");
     for run in runs() {
         assert!(run.evaluations <= run.budget && run.budget <= 5_000);

@@ -1,5 +1,6 @@
 //! Convolutions without an unrolled copy of the input: a tile walks over the taps in place.
 
+use super::dense::height;
 use super::isa::Isa;
 use super::shape::LANES;
 use super::tile::{Rows, Spread, Tile, column_tiles, from, from_mut, panel_tiles, split, zeroed};
@@ -332,29 +333,34 @@ fn sample_gradient<I: Isa>(
 ) {
     let [channels, rows, cols] = conv.output();
     let [kernel_rows, kernel_cols] = conv.kernel;
-    let tallest = if I::ROWS > 1 { 12 } else { 1 };
-    // Without padding every tap meets every position, so that taps can share a tile.
-    let shared = if conv.padding[1] == 0 { tallest } else { 1 };
+    // Without padding every tap meets every position, so that neighbouring taps can share a tile:
+    // those of a kernel row, or of two where that fills the lanes and leaves no rest.
+    let shared = conv.padding == [0, 0] && I::ROWS > 1;
+    let two =
+        shared && channels % I::WIDTH == 0 && height::<I>(kernel_cols.min(6), 1) == kernel_cols;
     for channel in 0..conv.input[0] {
-        for ky in 0..kernel_rows {
-            for (kx, height) in split(kernel_cols, kernel_cols.div_ceil(shared)) {
-                let taps = Taps { conv, channel, ky, kx, width };
+        let mut ky = 0;
+        while ky < kernel_rows {
+            let lines = if two && ky + 1 < kernel_rows { 2 } else { 1 };
+            let mut kx = 0;
+            while kx < kernel_cols {
+                let count = if shared { height::<I>((kernel_cols - kx).min(6), 1) } else { 1 };
+                let taps = Taps { conv, channel, ky, kx, width, lines };
                 let tap = (channel * kernel_rows + ky) * kernel_cols + kx;
-                let mut first = 0;
-                while first < channels {
-                    let valid = I::WIDTH.min(channels - first);
+                for first in (0..channels).step_by(I::WIDTH) {
                     let dw = from_mut(dw, tap * channels + first);
                     let dy = from(dy, first);
-                    let size = (rows, cols);
-                    column_tiles!(I, height, 1, taps_tile(isa, taps, size, valid, x, dy, dw));
-                    first += valid;
+                    let size = (rows, cols, I::WIDTH.min(channels - first));
+                    column_tiles!(I, count * lines, 1, taps_tile(isa, taps, size, x, dy, dw));
                 }
+                kx += count;
             }
+            ky += lines;
         }
     }
 }
 
-/// Neighbouring taps of one kernel row.
+/// Neighbouring taps of one kernel row, or of two.
 #[derive(Clone, Copy)]
 struct Taps<'a> {
     conv: &'a Conv2d,
@@ -362,20 +368,22 @@ struct Taps<'a> {
     ky: usize,
     kx: usize,
     width: usize,
+    lines: usize,
 }
 
-/// One tile of taps over a strip of `valid` output channels.
+/// One tile of taps over a strip of output channels; `size` is the output rows, the output columns
+/// and the channels of the strip.
 #[inline(always)]
 fn taps_tile<I: Isa, const M: usize, const V: usize>(
     isa: I,
     taps: Taps<'_>,
-    (rows, cols): (usize, usize),
-    valid: usize,
+    size: (usize, usize, usize),
     x: &[f32],
     dy: &[f32],
     dw: &mut [f32],
 ) {
-    let Taps { conv, channel, ky, kx, width } = taps;
+    let Taps { conv, channel, ky, kx, width, lines } = taps;
+    let (rows, cols, valid) = size;
     let [_, height, line] = conv.input;
     let mut tile = Tile::<I, M, V>::load(isa, dw, conv.channels, valid);
     // Output columns whose tap lies inside the input.
@@ -390,12 +398,14 @@ fn taps_tile<I: Isa, const M: usize, const V: usize>(
         let at = first * conv.stride[1] + kx - conv.padding[1];
         let values = from(x, ((channel * height + y) * line + at) * width);
         let a = Spread { values, row: width, step: conv.stride[1] * width };
-        let b = Rows {
-            values: from(dy, (row * cols + first) * conv.channels),
-            step: conv.channels,
-            panel: LANES,
-        };
-        tile.accumulate_ragged(end - first, a, b);
+        let values = from(dy, (row * cols + first) * conv.channels);
+        let b = Rows { values, step: conv.channels, panel: LANES };
+        if lines == 2 {
+            // A kernel row of pixels lies one image row beyond the other.
+            tile.accumulate_halves(end - first, line * width, a, b);
+        } else {
+            tile.accumulate_ragged(end - first, a, b);
+        }
     }
     tile.store(dw, conv.channels, valid);
 }

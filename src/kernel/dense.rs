@@ -234,6 +234,9 @@ pub(super) fn columns<I: Isa>(
     if c.is_empty() {
         return;
     }
+    // Many tiles share a strip of B: packed, its rows do not compete for the same lines.
+    let pack = I::ROWS > 1 && rows >= 4 * I::ROWS && columns >= 96 && depth >= 16;
+    let mut scratch = if pack { Some(isa.scratch()) } else { None };
     let mut k = 0;
     while k < depth {
         let block = STEPS.min(depth - k);
@@ -249,13 +252,18 @@ pub(super) fn columns<I: Isa>(
                 _ => 2,
             };
             let valid = left.min(vectors * I::WIDTH);
+            let mut b = Rows { values: from(b, n), step: columns, panel: LANES };
+            if let Some(scratch) = &mut scratch {
+                let values = pack_columns(isa, block, b, vectors, valid, scratch.as_mut());
+                b = Rows { values, step: vectors * I::WIDTH, panel: LANES };
+            }
             let mut m = 0;
             while m < rows {
                 let height = height::<I>(rows - m, vectors);
                 let a = Runs { values: from(a.values, m * a.row), ..a };
-                let b = Rows { values: from(b, n), step: columns, panel: LANES };
+                let size = [block, columns, valid];
                 let c = from_mut(c, m * columns + n);
-                column_tiles!(I, height, vectors, column_tile(isa, block, a, b, valid, c));
+                column_tiles!(I, height, vectors, column_tile(isa, size, a, b, c));
                 m += height;
             }
             n += valid;
@@ -277,26 +285,62 @@ pub(super) fn height<I: Isa>(rows: usize, vectors: usize) -> usize {
     }
 }
 
-/// One tile of rows over a strip of `valid` columns.
+/// Copies a strip of `vectors` vectors, of which `valid` columns are there, so that its rows lie side
+/// by side; spare columns become 0.
+#[inline(always)]
+fn pack_columns<'a, I: Isa>(
+    isa: I,
+    depth: usize,
+    b: Rows<'_>,
+    vectors: usize,
+    valid: usize,
+    to: &'a mut [MaybeUninit<f32>],
+) -> &'a [f32] {
+    let width = vectors * I::WIDTH;
+    let mut rows = 0;
+    for (k, to) in to.chunks_exact_mut(width).enumerate().take(depth) {
+        let row = from(b.values, k * b.step);
+        if valid == width && row.len() >= width {
+            for at in (0..width).step_by(I::WIDTH) {
+                // SAFETY: `row` and `to` have `width` values, and at + WIDTH is at most that.
+                unsafe {
+                    let vector = isa.load(row.as_ptr().add(at));
+                    isa.store(to.as_mut_ptr().cast::<f32>().add(at), vector);
+                }
+            }
+        } else {
+            to.fill(MaybeUninit::new(0.0));
+            for (to, &value) in to.iter_mut().zip(row).take(valid) {
+                to.write(value);
+            }
+        }
+        rows = k + 1;
+    }
+    // SAFETY: all values of the first `rows` rows, which exist, have just been written.
+    unsafe { core::slice::from_raw_parts(to.as_ptr().cast(), rows * width) }
+}
+
+/// One tile of rows over a strip of columns; `size` is the depth, the columns of C, and those of the
+/// strip.
 #[inline(always)]
 fn column_tile<I: Isa, const M: usize, const V: usize>(
     isa: I,
-    depth: usize,
+    [depth, columns, valid]: [usize; 3],
     a: Runs<'_>,
     b: Rows<'_>,
-    valid: usize,
     c: &mut [f32],
 ) {
-    let mut tile = Tile::<I, M, V>::load(isa, c, b.step, valid);
-    let mut k = 0;
+    let mut tile = Tile::<I, M, V>::load(isa, c, columns, valid);
+    let (mut k, mut at) = (0, 0);
     while k < depth {
         let run = a.run.min(depth - k);
-        let values = from(a.values, k / a.run * a.jump);
+        let spread = Spread { values: from(a.values, at), row: a.row, step: a.step };
         let b = Rows { values: from(b.values, k * b.step), ..b };
-        tile.accumulate_ragged(run, Spread { values, row: a.row, step: a.step }, b);
+        tile.accumulate_ragged(run, spread, b);
         k += run;
+        at += a.jump;
     }
-    tile.store(c, b.step, valid);
+    tile.store(c, columns, valid);
 }
 
 /// `dx[sample][input] = Σₒ dy[sample][output]·w[input][output]` with samples in rows: a vector holds

@@ -82,13 +82,16 @@ fn sizes() -> impl Strategy<Value = usize> {
 
 fn convolutions() -> impl Strategy<Value = Conv2d> {
     let channels = (0usize..4, prop_oneof![0usize..10, 10usize..20]);
-    let axis = || (1usize..10, 0usize..5, 1usize..4, 0usize..3);
-    (channels, axis(), axis()).prop_map(|((input, channels), rows, cols)| Conv2d {
+    let axis = || (1usize..12, 0usize..9, 1usize..4, 0usize..3);
+    let shape = (channels, axis(), axis());
+    // Eight and sixteen channels without padding fill the lanes, and so are a case of their own.
+    let full = (any::<bool>(), 1usize..3);
+    (shape, full).prop_map(|(((input, channels), rows, cols), (full, eights))| Conv2d {
         input: [input, rows.0, cols.0],
-        channels,
+        channels: if full { 8 * eights } else { channels },
         kernel: [rows.1, cols.1],
         stride: [rows.2, cols.2],
-        padding: [rows.3, cols.3],
+        padding: if full { [0, 0] } else { [rows.3, cols.3] },
     })
 }
 

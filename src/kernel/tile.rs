@@ -186,24 +186,60 @@ impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {
         if !fits {
             return;
         }
-        // SAFETY: `fits` is what `steps` asks for. The usual distances between rows are cases of
-        // their own, because the addresses are then constants.
+        // SAFETY: the offset of the last row is the largest, so `fits` is what `steps` asks for. The
+        // usual distances between rows are cases of their own, because the addresses are then
+        // constants.
         unsafe {
             match a.row {
-                1 => self.steps(depth, Spread { row: 1, ..a }, b),
-                LANES => self.steps(depth, Spread { row: LANES, ..a }, b),
-                _ => self.steps(depth, a, b),
+                1 => self.steps(depth, |m| m, a, b),
+                LANES => self.steps(depth, |m| m * LANES, a, b),
+                row => self.steps(depth, |m| m * row, a, b),
             }
         }
     }
 
-    /// The loop over the chain.
+    /// [`accumulate`](Self::accumulate) where the second half of the rows lies `half` beyond the
+    /// first.
+    #[inline(always)]
+    pub(super) fn accumulate_halves(
+        &mut self,
+        depth: usize,
+        half: usize,
+        a: Spread<'_>,
+        b: Rows<'_>,
+    ) {
+        let rows = M.div_ceil(2);
+        if depth == 0 {
+            return;
+        }
+        let fits = half + (rows - 1) * a.row + (depth - 1) * a.step < a.values.len()
+            && (depth - 1) * b.step + Self::offset(V - 1, b.panel) + I::WIDTH <= b.values.len();
+        debug_assert!(fits, "a tile reads beyond its operands");
+        if fits {
+            // SAFETY: no row's offset is above half + (rows − 1)·row, so `fits` is what `steps`
+            // asks for.
+            unsafe {
+                match a.row {
+                    1 => self.steps(depth, |m| m / rows * half + m % rows, a, b),
+                    row => self.steps(depth, |m| m / rows * half + m % rows * row, a, b),
+                }
+            }
+        }
+    }
+
+    /// The loop over the chain. Row m of A begins at `row(m)`.
     ///
     /// # Safety
-    /// `(M − 1)·a.row + (depth − 1)·a.step` lies inside A, and
+    /// `row(m) + (depth − 1)·a.step` lies inside A for every row m < M, and
     /// `(depth − 1)·b.step + offset(V − 1) + WIDTH` is at most the length of B.
     #[inline(always)]
-    unsafe fn steps(&mut self, depth: usize, a: Spread<'_>, b: Rows<'_>) {
+    unsafe fn steps(
+        &mut self,
+        depth: usize,
+        row: impl Fn(usize) -> usize,
+        a: Spread<'_>,
+        b: Rows<'_>,
+    ) {
         let isa = self.isa;
         let mut sums = self.sums;
         let (mut a_at, mut b_at) = (a.values.as_ptr(), b.values.as_ptr());
@@ -211,8 +247,8 @@ impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {
             // SAFETY: in step k this reads b[k·step + offset(v) ..][.. WIDTH]; offsets rise with v,
             // so it ends inside B by the contract.
             let vector = |v| unsafe { isa.load(b_at.add(Self::offset(v, b.panel))) };
-            // SAFETY: in step k this reads a[m·row + k·step], inside A by the contract.
-            let factor = |m| isa.splat(unsafe { *a_at.add(m * a.row) });
+            // SAFETY: in step k this reads a[row(m) + k·step], inside A by the contract.
+            let factor = |m| isa.splat(unsafe { *a_at.add(row(m)) });
             // What there is less of is held in registers, the other is read as it is needed.
             if M >= V {
                 let mut vectors = [isa.splat(0.0); V];
