@@ -1,7 +1,365 @@
-//! `report.md`.
-use crate::run::record::Results;
+//! `report.md`: for a reader who was not there.
 
-/// `report.md`.
+use super::json::shorten;
+use super::summary::{
+    EVALUATIONS, FORGET, FORGET_BEFORE, Group, JS, Metric, POLICY_FORGET, POLICY_RETAIN, RETAIN,
+    RETAIN_BEFORE, REWARD, TO_TARGET, TOW, sections, worlds,
+};
+use super::words::{self, NOTHING, percent, thousands, with_std};
+use crate::run::record::{Results, RunRecord};
+use std::fmt::Write as _;
+
+/// `report.md`: what was done and whether it worked, in words, then in tables; what the figures do not
+/// say; what is needed to repeat them. It holds neither seconds nor bytes of memory.
 pub fn markdown(results: &Results) -> String {
-    format!("# {}\n", results.command)
+    let mut text = format!("# Forgetting {}\n\n", words::classes(results));
+    // Writing to a String cannot fail.
+    let _ = opening(&mut text, results)
+        .and_then(|()| main_table(&mut text, results))
+        .and_then(|()| curves(&mut text, results))
+        .and_then(|()| hiding(&mut text, results))
+        .and_then(|()| notes(&mut text, results))
+        .and_then(|()| per_seed(&mut text, results))
+        .and_then(|()| spread(&mut text, results))
+        .and_then(|()| settings(&mut text, results));
+    text
+}
+
+type Written = std::fmt::Result;
+
+fn opening(text: &mut String, results: &Results) -> Written {
+    let data = &results.data;
+    writeln!(
+        text,
+        "What was done: {} was edited so that the network forgets {} of {} and keeps the rest, with {}, \
+         each a network trained for itself and edited by every method. An editor saw the reward split \
+         alone ({} samples); all accuracies below are of the test split ({} samples).\n",
+        words::layer(results),
+        words::classes(results),
+        cell(&data.name),
+        words::seeds_in_words(results),
+        thousands(data.reward as u64),
+        thousands(data.test as u64),
+    )?;
+    let sections = sections(&results.runs);
+    if sections.iter().any(|(world, _)| world.is_some()) {
+        writeln!(
+            text,
+            "Did it work: an edit counts as done when at most {} % of the forgotten samples are still \
+             recognised and at most {} points of accuracy on the retained classes are lost.\n",
+            100.0 * words::DONE_FORGET,
+            100.0 * words::DONE_DROP,
+        )?;
+    }
+    for (world, groups) in &sections {
+        for group in groups.iter().filter(|_| world.is_some()) {
+            writeln!(text, "- {}", verdict(group))?;
+        }
+    }
+    let references: Vec<String> = sections
+        .iter()
+        .filter(|(world, _)| world.is_none())
+        .flat_map(|(_, groups)| groups)
+        .map(|group| {
+            let what = crate::editor::find(group.editor).map_or("", |editor| editor.summary);
+            format!(
+                "{} ({what}) has {} % on the forgotten and {} % on the retained classes",
+                cell(group.editor),
+                figure(group, FORGET),
+                figure(group, RETAIN)
+            )
+        })
+        .collect();
+    if !references.is_empty() {
+        writeln!(text, "- Against: {}.", references.join("; "))?;
+    }
+    writeln!(text)
+}
+
+/// One sentence on one editor in one world.
+fn verdict(group: &Group<'_>) -> String {
+    let runs = group.runs.len();
+    let done = group.runs.iter().filter(|run| words::done(run)).count();
+    let mut text = format!(
+        "**{}**: done in {done} of {runs}. Forgotten {} → {} %, retained {} → {} %, after {} \
+         evaluations",
+        cell(&words::subject(group.editor, group.world)),
+        figure(group, FORGET_BEFORE),
+        figure(group, FORGET),
+        figure(group, RETAIN_BEFORE),
+        figure(group, RETAIN),
+        group.stat(EVALUATIONS).map_or(NOTHING.into(), |stat| words::count(stat.mean)),
+    );
+    let target = words::target_value();
+    let _ = match group.stat(TO_TARGET) {
+        None => write!(text, "; a reward of {target} was never reached"),
+        Some(stat) => write!(
+            text,
+            "; a reward of {target} was first reached after {} ({} of {runs} runs)",
+            words::count(stat.mean),
+            stat.n
+        ),
+    };
+    if group.stat(POLICY_FORGET).is_some() {
+        let _ = write!(
+            text,
+            ". What it learned, without exploration noise: forgotten {} %, retained {} %",
+            figure(group, POLICY_FORGET),
+            figure(group, POLICY_RETAIN)
+        );
+    }
+    text.push('.');
+    text
+}
+
+fn figure(group: &Group<'_>, metric: Metric) -> String {
+    group.stat(metric).map_or(NOTHING.into(), |stat| percent(stat.mean))
+}
+
+fn main_table(text: &mut String, results: &Results) -> Written {
+    let several = words::seeds(results).len() > 1;
+    writeln!(
+        text,
+        "## Figures\n\nAccuracy in % of the test split{}. *Policy* is the noise-free policy, or the mean \
+         of the search distribution. *Reward* (best edit, reward split) is λ·utility + (1 − λ)·edit. \
+         *ToW* is the tug-of-war score against retraining (1 is equal to it), *JS* the Jensen–Shannon \
+         divergence to it on the forgotten test samples in nats (0 is equal). {NOTHING}: does not apply \
+         or was not computed.\n",
+        if several { ", mean ± standard deviation over seeds" } else { "" }
+    )?;
+    let target = words::target_value();
+    writeln!(
+        text,
+        "| editor | world | forget before → after | retain before → after | policy forget | policy \
+         retain | reward | evaluations | to {target} | ToW | JS |\n\
+         | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    )?;
+    let three = |value: f64| format!("{value:.3}");
+    for group in sections(&results.runs).iter().flat_map(|(_, groups)| groups) {
+        let stat = |metric: Metric| with_std(group.stat(metric), percent);
+        let acts = group.world.is_some();
+        writeln!(
+            text,
+            "| {} | {} | {} → {} | {} → {} | {} | {} | {} | {} | {} | {} | {} |",
+            cell(group.editor),
+            cell(group.world.unwrap_or(NOTHING)),
+            stat(FORGET_BEFORE),
+            stat(FORGET),
+            stat(RETAIN_BEFORE),
+            stat(RETAIN),
+            stat(POLICY_FORGET),
+            stat(POLICY_RETAIN),
+            with_std(group.stat(REWARD), three),
+            group
+                .stat(EVALUATIONS)
+                .filter(|_| acts)
+                .map_or(NOTHING.into(), |stat| words::count(stat.mean)),
+            words::to_target(group),
+            with_std(group.stat(TOW), three),
+            with_std(group.stat(JS), three),
+        )?;
+    }
+    writeln!(text)
+}
+
+fn curves(text: &mut String, results: &Results) -> Written {
+    for world in worlds(&results.runs) {
+        if super::curves_svg(results, world).is_some() {
+            writeln!(
+                text,
+                "![Best reward against evaluations in {} world]({})\n",
+                cell(world),
+                words::curve_file(world)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn hiding(text: &mut String, results: &Results) -> Written {
+    write!(
+        text,
+        "## Hiding is not erasing\n\nLow accuracy on the forgotten class says that the network no longer \
+         answers with it, not that its features no longer hold it. "
+    )?;
+    let masked = results.runs.iter().find(|run| run.editor == "logit-mask");
+    if masked.is_some() {
+        write!(
+            text,
+            "logit-mask, which switches off one output by hand and learns nothing, reaches the same \
+             columns, and setting that one number back undoes it. "
+        )?;
+    }
+    let missing: Vec<&str> = [
+        ("probe_recovery", results.runs.iter().all(|run| run.probe_recovery.is_none())),
+        ("relearn_steps", results.runs.iter().all(|run| run.relearn_steps.is_none())),
+        ("mia", results.runs.iter().all(|run| run.mia.is_none())),
+    ]
+    .into_iter()
+    .filter_map(|(name, missing)| missing.then_some(name))
+    .collect();
+    match missing.as_slice() {
+        [] => writeln!(
+            text,
+            "Whether an edit erases is what probe_recovery, relearn_steps and mia tell.\n"
+        ),
+        [one] => writeln!(text, "`{one}`, which would tell more, was not computed in this run.\n"),
+        [first @ .., last] => writeln!(
+            text,
+            "What would tell them apart was not computed in this run: `{}` and `{last}` are empty in \
+             `results.csv` and null in `results.json`.\n",
+            first.join("`, `")
+        ),
+    }
+}
+
+fn notes(text: &mut String, results: &Results) -> Written {
+    let notes = words::notes(results);
+    if notes.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "## Notes\n")?;
+    for note in notes {
+        writeln!(text, "- {}", note.replace('\n', " "))?;
+    }
+    writeln!(text)
+}
+
+/// Figures that are computed for some commands only, as columns of the table per seed.
+const EXTRA: [(&str, Metric); 3] = [
+    ("probe recovery", |run| run.probe_recovery),
+    ("relearn steps", |run| run.relearn_steps.map(|steps| steps as f64)),
+    ("mia", |run| run.mia),
+];
+
+fn per_seed(text: &mut String, results: &Results) -> Written {
+    let extra: Vec<_> = EXTRA
+        .into_iter()
+        .filter(|(_, metric)| results.runs.iter().any(|run| metric(run).is_some()))
+        .collect();
+    write!(
+        text,
+        "## Per seed\n\n| editor | world | seed | forget before → after | retain before → after | policy \
+         forget | policy retain | reward | evaluations | to {} | ToW | JS | ‖ΔW‖/‖W‖ |",
+        words::target_value()
+    )?;
+    for (name, _) in &extra {
+        write!(text, " {name} |")?;
+    }
+    writeln!(text, " digest |\n| --- | --- |{} --- |", " ---: |".repeat(11 + extra.len()))?;
+    for run in sections(&results.runs).iter().flat_map(|(_, groups)| groups).flat_map(|g| &g.runs) {
+        seed_row(text, run, &extra)?;
+    }
+    writeln!(text)
+}
+
+fn seed_row(text: &mut String, run: &RunRecord, extra: &[(&str, Metric)]) -> Written {
+    let three = |value: Option<f64>| value.map_or(NOTHING.into(), |value| format!("{value:.3}"));
+    let share = |value: Option<f32>| value.map_or(NOTHING.into(), |value| percent(value.into()));
+    let reached = match (run.evaluations_to_target, &run.world) {
+        (Some(count), _) => thousands(count),
+        (None, Some(_)) => "never".into(),
+        (None, None) => NOTHING.into(),
+    };
+    write!(
+        text,
+        "| {} | {} | {} | {} → {} | {} → {} | {} | {} | {:.3} | {} | {reached} | {} | {} | {} |",
+        cell(&run.editor),
+        cell(run.world.as_deref().unwrap_or(NOTHING)),
+        run.seed,
+        percent(run.before.forget_test.into()),
+        percent(run.after.forget_test.into()),
+        percent(run.before.retain_test.into()),
+        percent(run.after.retain_test.into()),
+        share(run.policy.map(|policy| policy.forget_test)),
+        share(run.policy.map(|policy| policy.retain_test)),
+        run.after.reward,
+        run.world.as_ref().map_or(NOTHING.into(), |_| thousands(run.evaluations)),
+        three(run.tow),
+        three(run.js_to_retrained),
+        three(run.edit_norm),
+    )?;
+    for (_, metric) in extra {
+        write!(text, " {} |", three(metric(run)))?;
+    }
+    writeln!(text, " `{}` |", cell(&run.digest))
+}
+
+fn spread(text: &mut String, results: &Results) -> Written {
+    let shown = ["forget_test", "retain_test", "reward"];
+    let rows: Vec<_> = results
+        .summary
+        .iter()
+        .filter(|row| {
+            row.ci95.is_some() && row.world.is_some() && shown.contains(&row.metric.as_str())
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        text,
+        "## Spread over seeds\n\nInterquartile mean and 95 % bootstrap interval of the mean, shares of 1 \
+         (all metrics: `summary` in `results.json`).\n\n\
+         | editor | world | metric | n | mean | IQM | 95 % |\n\
+         | --- | --- | --- | ---: | ---: | ---: | --- |"
+    )?;
+    for row in rows {
+        let [low, high] = row.ci95.unwrap_or([f64::NAN; 2]);
+        writeln!(
+            text,
+            "| {} | {} | {} | {} | {:.4} | {:.4} | {low:.4} to {high:.4} |",
+            cell(&row.editor),
+            cell(row.world.as_deref().unwrap_or(NOTHING)),
+            row.metric,
+            row.n,
+            row.mean,
+            row.iqm
+        )?;
+    }
+    writeln!(text)
+}
+
+fn settings(text: &mut String, results: &Results) -> Written {
+    writeln!(
+        text,
+        "## To repeat it\n\nreweight {}, command `{}`. The same settings, data and seeds give the same \
+         digests on every machine, with any number of threads and any kernel.\n\n\
+         | setting | value |\n| --- | --- |",
+        results.version, results.command
+    )?;
+    for (key, value) in &results.config {
+        let mut value = value.clone();
+        shorten(&mut value);
+        let value = match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        writeln!(text, "| {} | `{}` |", cell(key), cell(&value))?;
+    }
+    writeln!(
+        text,
+        "\n| target network of seed | accuracy, whole test split | digest |\n| ---: | ---: | --- |"
+    )?;
+    for seed in words::seeds(results) {
+        if let Some(run) = results.runs.iter().find(|run| run.seed == seed) {
+            let accuracy = percent(run.target.test_accuracy.into());
+            writeln!(text, "| {seed} | {accuracy} | `{}` |", cell(&run.target.digest))?;
+        }
+    }
+    let data = &results.data;
+    writeln!(
+        text,
+        "\nData: {}, {} training, {} reward and {} test samples, sha256 `{}`.",
+        cell(&data.name),
+        thousands(data.train as u64),
+        thousands(data.reward as u64),
+        thousands(data.test as u64),
+        cell(&data.digest)
+    )
+}
+
+/// Text that may stand in a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
 }
