@@ -143,14 +143,36 @@ pub(super) fn argmax<I: Isa>(
     }
 }
 
+/// Samples whose running maximum is kept in registers: one vector of the narrowest wide set.
+const ARGMAX_LANES: usize = 8;
+
 /// The first of the largest of `W` samples side by side.
 #[inline(always)]
 fn argmax_rows<const W: usize>(rows: &[[f32; W]]) -> [u32; W] {
     let mut classes = [0; W];
+    let (blocks, rest) = classes.as_chunks_mut::<ARGMAX_LANES>();
+    let (done, tail) = (blocks.len() * ARGMAX_LANES, rest.len());
+    for (index, block) in blocks.iter_mut().enumerate() {
+        *block = argmax_block(rows, index * ARGMAX_LANES);
+    }
+    for (lane, class) in (done..done + tail).zip(rest) {
+        [*class] = argmax_block(rows, lane);
+    }
+    classes
+}
+
+/// The first of the largest of the `B` samples from `lane` on.
+#[inline(always)]
+fn argmax_block<const W: usize, const B: usize>(rows: &[[f32; W]], lane: usize) -> [u32; B] {
+    let block = |row: &[f32; W]| -> [f32; B] {
+        row.get(lane..).and_then(|row| row.first_chunk()).copied().unwrap_or([0.0; B])
+    };
+    let mut classes = [0; B];
     let Some((first, rest)) = rows.split_first() else { return classes };
-    let mut largest = *first;
+    let mut largest = block(first);
     for (class, row) in (1u32..).zip(rest) {
-        for lane in 0..W {
+        let row = block(row);
+        for lane in 0..B {
             let above = row[lane] > largest[lane];
             largest[lane] = if above { row[lane] } else { largest[lane] };
             classes[lane] = if above { class } else { classes[lane] };

@@ -3,7 +3,7 @@
 use super::{Forward, ForwardError, Logits, Samples};
 use crate::error::ShapeError;
 use crate::kernel::{Batch, Kernel, LANES, Start};
-use crate::nn::{Kind, Stack};
+use crate::nn::{Kind, Layer, Stack};
 use crate::slab::{Arena, Need};
 use core::ops::Range;
 
@@ -267,6 +267,16 @@ impl Forward for Changed<'_, '_> {
             |index: &usize| layers.get(*index).is_some_and(|layer| layer.kind().is_activation());
         let tail = (layer + 1..layers.len()).find(|index| !is_activation(index));
         let activations = layer + 1..tail.unwrap_or(layers.len());
+        let bias_of = |layer: &Layer| layer.bias_range().and_then(|range| parameters.get(range));
+        let head = layers
+            .last()
+            .filter(|last| {
+                tail == Some(layers.len() - 1) && matches!(last.kind(), Kind::Dense { .. })
+            })
+            .and_then(|last| {
+                let start = bias_of(last).map_or(Start::Zero, Start::Bias);
+                Some((parameters.get(last.weight_range())?, start))
+            });
         for index in 0..samples.batch.panels() {
             let part = samples.batch.panel(index);
             let x = panel_of(x, inputs, index);
@@ -295,9 +305,16 @@ impl Forward for Changed<'_, '_> {
                 continue;
             };
             let values = logits.get_mut(..part.len(classes)).unwrap_or_default();
-            let scratch = scratch.get_mut(..stack.scratch(part)).unwrap_or_default();
-            let tail = tail..layers.len();
-            stack.forward(kernel, tail, part, parameters, hidden, scratch, values)?;
+            match head {
+                // A tail of one dense layer is the common case and needs no scratch.
+                Some((weights, start)) => kernel
+                    .dense_forward(part, outputs, classes, weights, start, hidden, values)?,
+                None => {
+                    let scratch = scratch.get_mut(..stack.scratch(part)).unwrap_or_default();
+                    let tail = tail..layers.len();
+                    stack.forward(kernel, tail, part, parameters, hidden, scratch, values)?;
+                }
+            }
             visit(Logits { first, batch: part, classes, values });
         }
         Ok(())

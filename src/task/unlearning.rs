@@ -41,6 +41,11 @@ impl ClassSet {
         self.len() == 0
     }
 
+    /// The class of a set of one.
+    pub fn only(&self) -> Option<u8> {
+        if self.len() == 1 { self.iter().next() } else { None }
+    }
+
     /// The classes in rising order.
     pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
         self.0.iter().zip((0u8..4).map(|word| word << 6)).flat_map(|(&word, base)| {
@@ -161,19 +166,17 @@ impl Task for Unlearning<'_> {
                 RewardKind::Accuracy => {
                     let mut predicted = [0u32; LANES];
                     fault = fault.and(predict(kernel, &logits, &mut predicted));
-                    // Counted without branches: which samples are right is hard to foresee.
-                    let (mut forgotten, mut hits) = (0, [0usize; 2]);
-                    for (&label, &class) in ours.iter().zip(&predicted) {
-                        let ours = usize::from(forget.contains(label));
-                        let theirs = usize::from(class < 256 && forget.contains(class as u8));
-                        forgotten += ours;
-                        hits[0] += (1 - ours) & usize::from(class == u32::from(label));
-                        hits[1] += ours & theirs;
-                    }
-                    counts[0] += ours.len() - forgotten;
-                    counts[1] += forgotten;
-                    sums[0] += hits[0] as f64;
-                    sums[1] += hits[1] as f64;
+                    // One forgotten class is the common case, and compares without a table.
+                    let counted = match forget.only() {
+                        Some(class) => count(ours, &predicted, |other| other == u32::from(class)),
+                        None => count(ours, &predicted, |class| {
+                            u8::try_from(class).is_ok_and(|class| forget.contains(class))
+                        }),
+                    };
+                    counts[0] += ours.len() - counted.forget;
+                    counts[1] += counted.forget;
+                    sums[0] += counted.right as f64;
+                    sums[1] += counted.still as f64;
                 }
                 RewardKind::Probability => {
                     let Logits { batch, classes, values, .. } = logits;
@@ -202,6 +205,29 @@ impl Task for Unlearning<'_> {
         let mean = |part: usize| (sums[part] / counts[part] as f64) as f32;
         Ok(Score { utility: mean(0), edit: 1.0 - mean(1) })
     }
+}
+
+/// What a panel adds to the counts of an accuracy reward.
+struct Counted {
+    /// Samples of the forget set.
+    forget: usize,
+    /// Retain samples that are answered rightly.
+    right: usize,
+    /// Forget samples that are still answered with a forgotten class.
+    still: usize,
+}
+
+/// Counts without branches: which samples are right is hard to foresee.
+#[inline(always)]
+fn count(labels: &[u8], predicted: &[u32; LANES], forgotten: impl Fn(u32) -> bool) -> Counted {
+    let (mut forget, mut right, mut still) = (0u32, 0u32, 0u32);
+    for (&label, &class) in labels.iter().zip(predicted) {
+        let ours = u32::from(forgotten(u32::from(label)));
+        forget += ours;
+        right += (1 - ours) & u32::from(class == u32::from(label));
+        still += ours & u32::from(forgotten(class));
+    }
+    Counted { forget: forget as usize, right: right as usize, still: still as usize }
 }
 
 fn predict(
