@@ -2,6 +2,7 @@
 
 use super::dense::height;
 use super::isa::Isa;
+use super::layout::transpose;
 use super::shape::LANES;
 use super::tile::{Rows, Spread, Tile, column_tiles, from, from_mut, panel_tiles, split, zeroed};
 use super::{Batch, Conv2d};
@@ -307,12 +308,7 @@ pub(super) fn weight_gradient<I: Isa>(
             sample += 1;
         } else {
             let count = group.min(width - lane).min(batch.samples() - sample);
-            for (feature, row) in x.chunks(width).take(inputs).enumerate() {
-                let to = from_mut(scratch, feature).iter_mut().step_by(inputs);
-                for (to, &value) in to.zip(row).take(count) {
-                    *to = value;
-                }
-            }
+            transpose(isa, [inputs, count], (x, width), (scratch, inputs));
             for (index, x) in scratch.chunks_exact(inputs).take(count).enumerate() {
                 sample_gradient(isa, conv, 1, x, from(dy, index * outputs), dw);
             }

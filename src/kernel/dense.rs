@@ -9,6 +9,7 @@ use core::mem::MaybeUninit;
 
 use super::Start;
 use super::isa::Isa;
+use super::layout::transpose;
 use super::shape::LANES;
 use super::tile::{Rows, Spread, Tile, column_tiles, from, from_mut, panel_tiles, split, zeroed};
 
@@ -366,12 +367,8 @@ pub(super) fn row_input_gradient<I: Isa>(
         let mut k = 0;
         while k < outputs {
             let depth = steps.min(outputs - k);
-            for (sample, row) in dy.chunks_exact(outputs).take(dx.len() / inputs).enumerate() {
-                let to = from_mut(scratch, sample).iter_mut().step_by(I::WIDTH);
-                for (to, &value) in to.zip(from(row, k)).take(depth) {
-                    *to = value;
-                }
-            }
+            let samples = dx.len() / inputs;
+            transpose(isa, [samples, depth], (from(dy, k), outputs), (scratch, I::WIDTH));
             let mut m = 0;
             while m < inputs {
                 let height = height::<I>(inputs - m, 1);

@@ -47,6 +47,21 @@ pub(super) unsafe trait Isa: Copy {
     /// [`num::relu`] in every lane.
     fn relu(self, values: Self::Vector) -> Self::Vector;
 
+    /// Transposes a block of 8 × 8 values: `to[to_row·j + i] = from[from_row·i + j]`.
+    ///
+    /// # Safety
+    /// `from` points to 8 rows of 8 values that may be read, `from_row` apart; `to` to as many that
+    /// may be written, `to_row` apart.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        for i in 0..8 {
+            for j in 0..8 {
+                // SAFETY: value j of row i, and value i of row j, by the contract.
+                unsafe { *to.add(to_row * j + i) = *from.add(from_row * i + j) };
+            }
+        }
+    }
+
     /// Fresh working memory.
     fn scratch(self) -> Self::Scratch;
 }

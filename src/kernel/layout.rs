@@ -5,12 +5,45 @@ use super::isa::Isa;
 use super::shape::LANES;
 use super::tile::{from, from_mut};
 
-/// Values that are moved together, so that both sides of a transposition stay in the L1 cache.
-const BLOCK: usize = 16;
+/// `to[to_row·j + i] = values[row·i + j]` for `rows` rows i of `cols` values j.
+#[inline(always)]
+pub(super) fn transpose<I: Isa>(
+    isa: I,
+    [rows, cols]: [usize; 2],
+    (values, row): (&[f32], usize),
+    (to, to_row): (&mut [f32], usize),
+) {
+    if rows == 0 || cols == 0 {
+        return;
+    }
+    let fits = (rows - 1) * row + cols <= values.len() && (cols - 1) * to_row + rows <= to.len();
+    debug_assert!(fits, "a transposition reads or writes beyond its operands");
+    if !fits {
+        return;
+    }
+    let (whole_rows, whole_cols) = (rows / 8 * 8, cols / 8 * 8);
+    for i in (0..whole_rows).step_by(8) {
+        for j in (0..whole_cols).step_by(8) {
+            // SAFETY: i + 8 ≤ rows and j + 8 ≤ cols, so the block ends inside both, as tested above.
+            unsafe {
+                let (from, to) = (values.as_ptr().add(row * i + j), to.as_mut_ptr());
+                isa.transpose(from, row, to.add(to_row * j + i), to_row);
+            }
+        }
+    }
+    // What is left: the last columns of all rows, the last rows of the other columns.
+    for (i, first) in (0..rows).map(|i| (i, if i < whole_rows { whole_cols } else { 0 })) {
+        let values = from(values, row * i + first).iter().take(cols - first);
+        let to = from_mut(to, to_row * first + i).iter_mut().step_by(to_row.max(1));
+        for (to, &value) in to.zip(values) {
+            *to = value;
+        }
+    }
+}
 
 #[inline(always)]
 pub(super) fn to_rows<I: Isa>(
-    _: I,
+    isa: I,
     batch: Batch,
     channels: usize,
     positions: usize,
@@ -20,30 +53,26 @@ pub(super) fn to_rows<I: Isa>(
     if rows.is_empty() {
         return;
     }
-    let features = channels * positions;
-    let width = batch.width();
+    let (width, features) = (batch.width(), channels * positions);
+    if width == 1 && (positions == 1 || channels == 1) {
+        rows.copy_from_slice(panels);
+        return;
+    }
     for (panel, rows) in
         panels.chunks_exact(features * width).zip(rows.chunks_mut(features * width))
     {
+        let samples = rows.len() / features;
         for position in 0..positions {
-            for first in (0..channels).step_by(BLOCK) {
-                let block = BLOCK.min(channels - first);
-                for (lane, row) in rows.chunks_exact_mut(features).enumerate() {
-                    let to = from_mut(row, position * channels + first);
-                    let values = from(panel, (first * positions + position) * width + lane);
-                    let values = values.iter().step_by(positions * width);
-                    for (to, &value) in to.iter_mut().zip(values).take(block) {
-                        *to = value;
-                    }
-                }
-            }
+            let values = (from(panel, position * width), positions * width);
+            let to = (from_mut(rows, position * channels), features);
+            transpose(isa, [channels, samples], values, to);
         }
     }
 }
 
 #[inline(always)]
 pub(super) fn to_panels<I: Isa>(
-    _: I,
+    isa: I,
     batch: Batch,
     features: usize,
     rows: &[f32],
@@ -53,21 +82,17 @@ pub(super) fn to_panels<I: Isa>(
         return;
     }
     let width = batch.width();
+    if width == 1 {
+        panels.copy_from_slice(rows);
+        return;
+    }
     for (panel, rows) in
         panels.chunks_exact_mut(features * width).zip(rows.chunks(features * width))
     {
         if rows.len() < panel.len() {
             panel.fill(0.0);
         }
-        for first in (0..features).step_by(BLOCK) {
-            let block = BLOCK.min(features - first);
-            for (lane, row) in rows.chunks_exact(features).enumerate() {
-                let to = from_mut(panel, first * width + lane).iter_mut().step_by(width);
-                for (to, &value) in to.zip(from(row, first)).take(block) {
-                    *to = value;
-                }
-            }
-        }
+        transpose(isa, [rows.len() / features, features], (rows, features), (panel, width));
     }
 }
 

@@ -2,17 +2,18 @@
 
 use core::arch::x86_64::{
     __cpuid, __cpuid_count, __m256, __m512, _mm_cvtss_f32, _mm_set_ss, _mm_sqrt_ss,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_storeu_ps, _xgetbv,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_permute2f128_ps, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_storeu_ps, _xgetbv,
 };
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::isa::Isa;
 
-/// Values of the working memory: 256 steps of a strip of 16 columns.
-const SCRATCH: usize = 4096;
+/// Values of the working memory: eight images of 28 × 28, or 128 steps of a strip of columns.
+const SCRATCH: usize = 6272;
 
 /// Proof that the processor runs AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -70,6 +71,12 @@ unsafe impl Isa for Avx2 {
         // SAFETY: `self` proves the instruction set. Of two zeros, and of NaN and zero, the
         // instruction takes its second operand.
         unsafe { _mm256_max_ps(values, _mm256_setzero_ps()) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        // SAFETY: `self` proves AVX; the caller vouches for the rows.
+        unsafe { transpose(from, from_row, to, to_row) }
     }
 
     #[inline(always)]
@@ -137,6 +144,12 @@ unsafe impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        // SAFETY: `self` proves AVX; the caller vouches for the rows.
+        unsafe { transpose(from, from_row, to, to_row) }
+    }
+
+    #[inline(always)]
     fn scratch(self) -> Self::Scratch {
         [MaybeUninit::uninit(); SCRATCH]
     }
@@ -147,6 +160,34 @@ unsafe impl Isa for Avx512 {
 fn sqrt(value: f32) -> f32 {
     // SAFETY: SSE2 is part of x86-64.
     unsafe { _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(value))) }
+}
+
+/// [`Isa::transpose`] in eight registers: pairs, then fours, then halves change places.
+///
+/// # Safety
+/// The processor has AVX; the rows are those of [`Isa::transpose`].
+#[inline(always)]
+unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+    // SAFETY: AVX and the rows are the caller's promise; each access is eight values of one row.
+    unsafe {
+        let row = |i: usize| _mm256_loadu_ps(from.add(from_row * i));
+        let rows = [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)];
+        // Values 0, 1, 4, 5 (low) and 2, 3, 6, 7 (high) of rows 2i and 2i + 1, alternating.
+        let low = |i: usize| _mm256_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
+        let high = |i: usize| _mm256_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
+        let pairs = [low(0), high(0), low(1), high(1), low(2), high(2), low(3), high(3)];
+        // Value j of rows 0 … 3 (or 4 … 7) in the lower half, value j + 4 in the upper.
+        let even = |i: usize| _mm256_shuffle_ps::<0b01_00_01_00>(pairs[i], pairs[i + 2]);
+        let odd = |i: usize| _mm256_shuffle_ps::<0b11_10_11_10>(pairs[i], pairs[i + 2]);
+        let upper = [even(0), odd(0), even(1), odd(1)];
+        let lower = [even(4), odd(4), even(5), odd(5)];
+        for j in 0..4 {
+            let first = _mm256_permute2f128_ps::<0x20>(upper[j], lower[j]);
+            _mm256_storeu_ps(to.add(to_row * j), first);
+            let second = _mm256_permute2f128_ps::<0x31>(upper[j], lower[j]);
+            _mm256_storeu_ps(to.add(to_row * (j + 4)), second);
+        }
+    }
 }
 
 /// What was found, so that CPUID (slow, and trapped by hypervisors) runs once.
