@@ -307,8 +307,9 @@ impl Forward for Changed<'_, '_> {
             let values = logits.get_mut(..part.len(classes)).unwrap_or_default();
             match head {
                 // A tail of one dense layer is the common case and needs no scratch.
-                Some((weights, start)) => kernel
-                    .dense_forward(part, outputs, classes, weights, start, hidden, values)?,
+                Some((weights, start)) => {
+                    kernel.dense_forward(part, outputs, classes, weights, start, hidden, values)?
+                }
                 None => {
                     let scratch = scratch.get_mut(..stack.scratch(part)).unwrap_or_default();
                     let tail = tail..layers.len();
