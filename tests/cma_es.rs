@@ -1,6 +1,6 @@
 //! Separable CMA-ES against pycma 4.5, driven with the normals that pycma drew (`oracle/cma_es.py`).
 
-use reweight::editor::search::SepCmaEs;
+use reweight::editor::search::{OnePlusOneEs, SepCmaEs};
 use reweight::rng::{Purpose, Rng};
 use reweight::slab::Heap;
 use serde_json::Value;
@@ -110,6 +110,35 @@ fn the_optimum_is_reached_as_by_pycma() {
     }
 }
 
+/// Larger is better, ties keep their order, NaN is worst: each told by what it leaves of the mean.
+#[test]
+fn candidates_are_ranked_as_documented() {
+    let mean_after = |values: [f32; 6]| {
+        let mut heap = Heap::new(SepCmaEs::need(2));
+        let mut search = SepCmaEs::new(&mut heap.arena(), &[0.0; 2], 1.0).unwrap();
+        // Candidate k lies at (k, k).
+        let mut drawn = 0;
+        search.ask_with(&mut || {
+            drawn += 1;
+            ((drawn - 1) / 2) as f32
+        });
+        search.tell(&values);
+        search.mean()[0]
+    };
+    // Three parents of six, with the weights ln 3.5 - ln k over their sum.
+    let raw: Vec<f64> = (1..=3).map(|k| (3.5 / f64::from(k)).ln()).collect();
+    let expect = |best: [f64; 3]| {
+        let dot: f64 = raw.iter().zip(best).map(|(weight, place)| weight * place).sum();
+        (dot / raw.iter().sum::<f64>()) as f32
+    };
+    let near = |a: f32, b: f32| assert!((a - b).abs() < 1e-6, "{a} against {b}");
+    near(mean_after([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), expect([5.0, 4.0, 3.0]));
+    near(mean_after([7.0; 6]), expect([0.0, 1.0, 2.0]));
+    let nan = f32::NAN;
+    near(mean_after([nan, -9.0, nan, nan, -8.0, -1e30]), expect([4.0, 1.0, 5.0]));
+    near(mean_after([nan, nan, nan, 1.0, nan, f32::INFINITY]), expect([5.0, 3.0, 0.0]));
+}
+
 #[test]
 fn memory_is_exact_and_bad_values_are_survived() {
     for n in [1, 2, 7, 160, 3264] {
@@ -126,8 +155,14 @@ fn memory_is_exact_and_bad_values_are_survived() {
         search.tell(&values);
         search.tell(&values[1..]);
         assert!(search.is_finite());
+        assert!(search.candidate(search.population()).is_empty());
+        assert!(search.candidate(usize::MAX).is_empty());
         let mut short = Heap::new(reweight::slab::Need::f32s(need.f32s - 1));
         let error = SepCmaEs::new(&mut short.arena(), &start, 0.4).unwrap_err();
         assert!(error.have < error.need);
+    }
+    // Absurd sizes can still be added up.
+    for n in [usize::MAX, usize::MAX / 2, usize::MAX / 64] {
+        assert!(SepCmaEs::need(n).and(OnePlusOneEs::need(n)).f32s >= n / 4);
     }
 }

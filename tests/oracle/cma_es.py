@@ -12,14 +12,17 @@ warnings.filterwarnings("ignore")
 import cma
 import numpy as np
 
-CASES = [("sphere", 10, 0.5, 0.8), ("rosenbrock", 10, 0.3, 0.0), ("sphere", 40, 0.5, 0.8)]
+# Function, n, sigma0, start, generations.
+CASES = [("sphere", 10, 0.5, 0.8, 40), ("rosenbrock", 10, 0.3, 0.0, 40),
+         ("sphere", 40, 0.5, 0.8, 20), ("rosenbrock", 40, 0.3, 0.0, 20),
+         # Where the decay of the step path is capped.
+         ("sphere", 2, 0.5, 0.8, 20), ("sphere", 3, 0.5, 0.8, 20)]
 FUNCTIONS = {
     "sphere": lambda x: float(np.sum(np.asarray(x) ** 2)),
     "rosenbrock": lambda x: float(
         np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
     ),
 }
-GENERATIONS = 40
 
 
 def options(seed):
@@ -29,11 +32,11 @@ def options(seed):
 
 
 cases = []
-for seed, (name, n, sigma0, start) in enumerate(CASES, 1):
+for seed, (name, n, sigma0, start, generations) in enumerate(CASES, 1):
     f = FUNCTIONS[name]
     es = cma.CMAEvolutionStrategy(np.full(n, start), sigma0, options(seed))
     normals, records = [], []
-    for generation in range(1, GENERATIONS + 1):
+    for generation in range(1, generations + 1):
         mean, sigma, scaling = es.mean.copy(), es.sigma, np.ones(n) * es.sigma_vec.scaling
         points = es.ask()
         normals.append([[round(float(z), 6) for z in (np.asarray(x) - mean) / (sigma * scaling)]

@@ -8,3 +8,11 @@ mod sep_cma_es;
 
 pub use one_plus_one::OnePlusOneEs;
 pub use sep_cma_es::{MAX_POPULATION, SepCmaEs};
+
+use crate::slab::Need;
+
+/// A need for `values` numbers; an absurd one is cut so that others can still be added to it.
+const fn bounded(values: usize) -> Need {
+    const MOST: usize = usize::MAX / 4;
+    Need::f32s(if values < MOST { values } else { MOST })
+}

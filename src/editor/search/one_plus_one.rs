@@ -1,5 +1,6 @@
 //! The (1+1) evolution strategy: one parent, one child, step size by success.
 
+use super::bounded;
 use crate::error::TooSmall;
 use crate::rng::Rng;
 use crate::slab::{Arena, Need};
@@ -10,10 +11,14 @@ const START_SPREAD: f32 = 0.3;
 const START_SIGMA: f32 = 0.3;
 /// The step size never falls below this.
 const FLOOR: f32 = 0.005;
+/// Nor does it rise above this, where tanh is 1 in f32. Without a bound it overflows on a plateau, since
+/// ties are successes.
+const CEILING: f32 = 10.0;
 
 /// (1+1)-ES: the child replaces the parent when it is at least as good, so that a plateau is walked
 /// over. The step size is multiplied by `exp(1.6/√n)` after a success and by `exp(−0.4/√n)` after a
-/// failure, which balances at one success in five (Rechenberg 1973; Kern et al. 2004).
+/// failure, which balances at one success in five (Rechenberg 1973; Kern et al. 2004), and kept in
+/// [.005, 10]: the scale is that of a box [−1, 1] or of what tanh squashes into it.
 #[derive(Debug)]
 pub struct OnePlusOneEs<'a> {
     parent: &'a mut [f32],
@@ -25,7 +30,7 @@ pub struct OnePlusOneEs<'a> {
 impl<'a> OnePlusOneEs<'a> {
     /// Parent and child.
     pub const fn need(n: usize) -> Need {
-        Need::f32s(2 * n)
+        bounded(n.saturating_mul(2))
     }
 
     /// A search over n numbers.
@@ -59,6 +64,9 @@ impl<'a> OnePlusOneEs<'a> {
             self.value = Some(value);
             if !first {
                 self.sigma *= libm::expf(1.6 / libm::sqrtf(n));
+                if self.sigma > CEILING {
+                    self.sigma = CEILING;
+                }
             }
         } else {
             self.sigma *= libm::expf(-0.4 / libm::sqrtf(n));
@@ -82,6 +90,7 @@ impl<'a> OnePlusOneEs<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num;
     use crate::rng::Purpose;
 
     #[test]
@@ -113,5 +122,18 @@ mod tests {
         search.tell(f32::NAN);
         assert_eq!(search.mean(), &[point]);
         assert!(search.sigma() < sigma);
+    }
+
+    #[test]
+    fn a_plateau_is_walked_without_leaving_the_numbers() {
+        let mut slab = [0.0; 8];
+        let mut search = OnePlusOneEs::new(4, &mut Arena::new(&mut slab, &mut [])).unwrap();
+        let mut rng = Rng::new(3, Purpose::Search);
+        for _ in 0..5_000 {
+            search.ask(&mut rng);
+            assert!(num::all_finite(search.candidate()));
+            search.tell(0.5);
+        }
+        assert_eq!(search.sigma(), CEILING);
     }
 }

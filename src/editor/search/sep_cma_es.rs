@@ -1,5 +1,6 @@
 //! Covariance matrix adaptation with a diagonal matrix: memory and time linear in n.
 
+use super::bounded;
 use crate::error::TooSmall;
 use crate::num;
 use crate::rng::Rng;
@@ -7,14 +8,16 @@ use crate::slab::{Arena, Need};
 use core::cmp::Ordering;
 use heapless::Vec;
 
-/// Largest population: that of 10⁸ dimensions.
+/// Largest population, reached at e²⁰ (4.9·10⁸) dimensions.
 pub const MAX_POPULATION: usize = 64;
 
 /// Separable CMA-ES (Ros and Hansen 2008, "A simple modification in CMA-ES achieving linear time and
 /// space complexity") as pycma 4.5 runs it with `CMA_diagonal`: the rates of Hansen 2016 (arXiv
 /// 1604.00772, table 1) with those of the covariance raised for a diagonal, and an update of the
 /// standard deviations in the exponent, `d ← d·exp(½ ln 2 · Σ ωₖ (vₖ² − 1))` over the evolution path and
-/// the selected samples. Positive weights only (pycma's `CMA_active: False`).
+/// the selected samples. Positive weights only (pycma's `CMA_active: False`). The step size follows the
+/// length of its path at every n; pycma does so below 300 and beyond that when it is told to
+/// (`AdaptSigma: CMAAdaptSigmaCSA`).
 ///
 /// Points are not bounded. A caller whose space is a box squashes or clips them and tells the value of
 /// the point that it carried out.
@@ -38,8 +41,8 @@ pub struct SepCmaEs<'a> {
 struct Rates {
     population: usize,
     parents: usize,
-    /// Σ of the raw weights, by which they are divided.
-    weight_sum: f64,
+    /// Of the parents, from best to worst; they sum to 1.
+    weights: [f64; MAX_POPULATION / 2],
     /// μ_eff.
     effective: f64,
     step_decay: f64,
@@ -58,16 +61,22 @@ impl Rates {
         let weight_sum: f64 = (0..parents).map(raw).sum();
         let squares: f64 = (0..parents).map(|rank| raw(rank) * raw(rank)).sum();
         let mu = weight_sum * weight_sum / squares;
+        let mut weights = [0.0; MAX_POPULATION / 2];
+        for (rank, weight) in weights.iter_mut().take(parents).enumerate() {
+            *weight = raw(rank) / weight_sum;
+        }
         let n = n as f64;
         let root = libm::sqrt(n);
         let step_decay = (mu + 2.0) / (n + mu + 3.0);
+        // Above ½ for n ≤ 3 alone.
+        let step_decay = if step_decay < 0.5 { step_decay } else { 0.5 };
         let excess = libm::sqrt((mu - 1.0) / (n + 1.0)) - 1.0;
         let rank_one = 1.0 / (n + 2.0 * root + mu / n);
         let rank_mu = (0.25 + mu + 1.0 / mu - 2.0) / (n + 4.0 * root + mu / 2.0);
         Self {
             population,
             parents,
-            weight_sum,
+            weights,
             effective: mu,
             step_decay,
             damping: 1.0 + 2.0 * if excess > 0.0 { excess } else { 0.0 } + step_decay,
@@ -79,16 +88,13 @@ impl Rates {
                 * libm::exp(libm::lgamma((n + 1.0) / 2.0) - libm::lgamma(n / 2.0)),
         }
     }
-
-    fn weight(&self, rank: usize) -> f64 {
-        raw_weight(self.population, rank) / self.weight_sum
-    }
 }
 
 /// λ = 4 + ⌊3 ln n⌋.
 const fn population(n: usize) -> usize {
     // ⌊3 ln n⌋ is the number of thresholds e^(k/3) that n has reached; as a const fn, so that `need`
-    // is one. Powers of e^(1/3) in f64 are exact enough: no n lies within 1e-9 of a threshold.
+    // is one. Powers of e^(1/3) in f64 are exact enough: no whole number lies nearer to one of the first
+    // 60 thresholds than 1.8e-10 of it.
     let mut threshold = 1.395_612_425_086_089_5;
     let mut count = 0;
     while threshold <= n as f64 && count < MAX_POPULATION - 4 {
@@ -105,7 +111,7 @@ fn raw_weight(population: usize, rank: usize) -> f64 {
 impl<'a> SepCmaEs<'a> {
     /// Memory for a search over n numbers.
     pub const fn need(n: usize) -> Need {
-        Need::f32s((5 + population(n)) * n)
+        bounded(n.saturating_mul(5 + population(n)))
     }
 
     /// A search that starts from N(`start`, `sigma`²).
@@ -146,8 +152,11 @@ impl<'a> SepCmaEs<'a> {
         self.normals.iter_mut().for_each(|z| *z = normal());
     }
 
-    /// Candidate `index` of this generation.
+    /// Candidate `index` of this generation, from 0 to λ − 1; empty when there is no such candidate.
     pub fn candidate(&mut self, index: usize) -> &[f32] {
+        if index >= self.rates.population {
+            return &[];
+        }
         let n = self.mean.len();
         let normals = self.normals.get(index * n..(index + 1) * n).unwrap_or_default();
         let sigma = self.sigma as f32;
@@ -166,6 +175,7 @@ impl<'a> SepCmaEs<'a> {
             return;
         }
         let n = self.mean.len();
+        let weights = rates.weights.get(..rates.parents).unwrap_or_default();
         let ranking = ranking(values);
         self.generation += 1;
         let (cs, cc) = (rates.step_decay, rates.path_decay);
@@ -177,8 +187,8 @@ impl<'a> SepCmaEs<'a> {
         // The mean of the selected samples, in standard normal coordinates; then the step path.
         let mut norm = 0.0f64;
         for coordinate in 0..n {
-            let shift: f64 = (0..rates.parents)
-                .map(|rank| rates.weight(rank) * normal(self.normals, rank, coordinate))
+            let shift: f64 = (weights.iter().enumerate())
+                .map(|(rank, weight)| weight * normal(self.normals, rank, coordinate))
                 .sum();
             if let (Some(mean), Some(deviation), Some(path), Some(kept)) = (
                 self.mean.get_mut(coordinate),
@@ -202,9 +212,9 @@ impl<'a> SepCmaEs<'a> {
             let Some(path) = self.deviation_path.get_mut(coordinate) else { break };
             *path = ((1.0 - cc) * f64::from(*path) + moving * gain(cc) * shift) as f32;
             let mut exponent = rank_one * (f64::from(*path) * f64::from(*path) - 1.0);
-            for rank in 0..rates.parents {
+            for (rank, weight) in weights.iter().enumerate() {
                 let z = normal(self.normals, rank, coordinate);
-                exponent += rates.rank_mu * rates.weight(rank) * (z * z - 1.0);
+                exponent += rates.rank_mu * weight * (z * z - 1.0);
             }
             if let Some(deviation) = self.deviations.get_mut(coordinate) {
                 let factor = libm::exp(0.5 * core::f64::consts::LN_2 * exponent);
