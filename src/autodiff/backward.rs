@@ -8,6 +8,9 @@ use crate::kernel::Kernel;
 use crate::num;
 use core::ops::Range;
 
+/// How a kernel turns (y, dy) of an activation into dx.
+type MapGradient = fn(Kernel, &[f32], &[f32], &mut [f32]) -> Result<(), ShapeError>;
+
 impl Tape<'_> {
     /// Differentiates the scalar `loss` with respect to everything before it.
     ///
@@ -160,7 +163,7 @@ impl Tape<'_> {
         node: &Node,
         x: Var,
         touched: &mut [bool],
-        gradient: fn(Kernel, &[f32], &[f32], &mut [f32]) -> Result<(), ShapeError>,
+        gradient: MapGradient,
     ) -> Result<(), TapeError> {
         let kernel = self.kernel;
         let range = node.start..node.start + node.len;
