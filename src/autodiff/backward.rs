@@ -1,12 +1,15 @@
 //! The way back: each operation turns its gradient into those of its operands.
 
-use super::losses::at;
+use super::losses::{at, held};
 use super::node::{Node, Op, Var};
 use super::tape::{Tape, TapeError, part};
 use crate::error::ShapeError;
 use crate::kernel::Kernel;
 use crate::num;
 use core::ops::Range;
+
+/// How a kernel turns (y, dy) of an activation into dx.
+type MapGradient = fn(Kernel, &[f32], &[f32], &mut [f32]) -> Result<(), ShapeError>;
 
 impl Tape<'_> {
     /// Differentiates the scalar `loss` with respect to everything before it.
@@ -24,7 +27,8 @@ impl Tape<'_> {
     ) -> Result<(), TapeError> {
         ShapeError::check("loss", 1, self.node(loss)?.len)?;
         ShapeError::check("gradients", parameters.len(), gradients.len())?;
-        for node in &self.nodes {
+        self.walked = loss.index + 1;
+        for node in self.nodes.iter().take(self.walked) {
             let range = node.start + node.len..node.start + node.len + node.gradient_len();
             self.slab.get_mut(range).unwrap_or_default().fill(0.0);
         }
@@ -34,7 +38,7 @@ impl Tape<'_> {
         }
         // A node whose operand already holds a gradient adds to it; the first one overwrites.
         let mut touched = [false; super::tape::MAX_NODES];
-        for index in (0..=loss.0).rev() {
+        for index in (0..=loss.index).rev() {
             let Some(node) = self.nodes.get(index).cloned() else { continue };
             self.node_backward(&node, parameters, gradients, &mut touched)?;
         }
@@ -131,7 +135,7 @@ impl Tape<'_> {
                 let rows = value.iter().zip(old).zip(advantages);
                 for (to, ((&new, &old), &advantage)) in gradient.iter_mut().zip(rows) {
                     let ratio = num::exp(new - old);
-                    let clipped = ratio.clamp(1.0 - clip, 1.0 + clip);
+                    let clipped = held(ratio, *clip);
                     // Where the clipped term is the smaller one, the loss does not see the ratio.
                     if ratio * advantage <= clipped * advantage {
                         *to += scale * advantage * ratio;
@@ -145,7 +149,7 @@ impl Tape<'_> {
                     if let Some(to) = self.slab.get_mut(to) {
                         *to += weight * seed;
                     }
-                    if let Some(touched) = touched.get_mut(var.0) {
+                    if let Some(touched) = touched.get_mut(var.index) {
                         *touched = true;
                     }
                 }
@@ -159,14 +163,14 @@ impl Tape<'_> {
         node: &Node,
         x: Var,
         touched: &mut [bool],
-        gradient: fn(Kernel, &[f32], &[f32], &mut [f32]) -> Result<(), ShapeError>,
+        gradient: MapGradient,
     ) -> Result<(), TapeError> {
         let kernel = self.kernel;
         let range = node.start..node.start + node.len;
         let (before, rest) = self.slab.split_at_mut(node.start);
         let (y, rest) = rest.split_at(range.len());
         let dy = rest.get(..node.len).unwrap_or_default();
-        let operand = self.nodes.get(x.0).ok_or(TapeError::UnknownVar)?;
+        let operand = self.nodes.get(x.index).ok_or(TapeError::UnknownVar)?;
         let operand = Operand::new(operand, x, before);
         operand.receive(touched, |dx| gradient(kernel, y, dy, dx))
     }
@@ -231,7 +235,7 @@ impl Tape<'_> {
             }
         }
         for var in [mean, log_std] {
-            if let Some(touched) = touched.get_mut(var.0) {
+            if let Some(touched) = touched.get_mut(var.index) {
                 *touched = true;
             }
         }
@@ -244,7 +248,7 @@ impl Tape<'_> {
         node: &Node,
         x: Var,
     ) -> Result<(Operand<'_>, &[f32], &mut [f32]), TapeError> {
-        let operand = self.nodes.get(x.0).ok_or(TapeError::UnknownVar)?;
+        let operand = self.nodes.get(x.index).ok_or(TapeError::UnknownVar)?;
         let (before, rest) = self.slab.split_at_mut(node.start);
         let rest = rest.get_mut(node.len..).unwrap_or_default();
         let (gradient, rest) = rest.split_at_mut_checked(node.len).unwrap_or_default();
@@ -267,7 +271,7 @@ impl<'t> Operand<'t> {
         let memory = before.get_mut(node.start..).unwrap_or_default();
         let (value, rest) = memory.split_at_mut_checked(node.len).unwrap_or_default();
         let gradient = rest.get_mut(..node.gradient_len()).unwrap_or_default();
-        Self { index: var.0, batch: node.batch, features: node.features, value, gradient }
+        Self { index: var.index, batch: node.batch, features: node.features, value, gradient }
     }
 
     /// Lets a kernel write the gradient, if one is wanted. Layers have one consumer each.

@@ -7,28 +7,45 @@ use crate::kernel::Batch;
 use crate::num;
 use crate::slab::Need;
 
+/// `Σ ln(1 − tanh² u)` over the entries of an action before squashing: what the log-probability of
+/// `tanh u` is below that of `u`.
+///
+/// Computed as `2 (ln 2 − u − softplus(−2u))`, which stays finite where tanh rounds to ±1 (Haarnoja
+/// et al. 2018, arXiv 1812.05905, appendix C, in the form that does not cancel). It depends on the
+/// action alone, so no gradient flows through it and it cancels in every probability ratio.
+pub fn squash_correction(u: &[f32]) -> f32 {
+    let mut total = 0.0;
+    for &u in u {
+        let size = num::abs(u);
+        // softplus(−2u) + u = |u| + ln(1 + e^−2|u|)
+        total += 2.0 * (core::f32::consts::LN_2 - size - num::ln(1.0 + num::exp(-2.0 * size)));
+    }
+    total
+}
+
 /// ln(2π)/2.
 const HALF_LN_TAU: f32 = 0.918_938_5;
 
 impl Tape<'_> {
     /// Memory of a [`softmax_cross_entropy`](Self::softmax_cross_entropy).
     pub const fn cross_entropy_need(batch: Batch, classes: usize) -> Need {
-        Need::f32s(2 + batch.len(classes) + batch.samples())
+        Need::f32s(batch.len(classes).saturating_add(batch.samples()).saturating_add(2))
     }
 
     /// Memory of a [`mean_squared_error`](Self::mean_squared_error) over `values` values.
     pub const fn squared_error_need(values: usize) -> Need {
-        Need::f32s(2 + values)
+        Need::f32s(values.saturating_add(2))
     }
 
     /// Memory of a [`gaussian_log_prob`](Self::gaussian_log_prob) of `actions` actions.
     pub const fn log_prob_need(actions: usize, entries: usize) -> Need {
-        Need::f32s(2 * actions + (actions + 1) * entries)
+        let kept = actions.saturating_add(1).saturating_mul(entries);
+        Need::f32s(actions.saturating_mul(2).saturating_add(kept))
     }
 
     /// Memory of a [`clipped_surrogate`](Self::clipped_surrogate) of `actions` actions.
     pub const fn surrogate_need(actions: usize) -> Need {
-        Need::f32s(2 + 2 * actions)
+        Need::f32s(actions.saturating_mul(2).saturating_add(2))
     }
 
     /// Memory of a [`gaussian_entropy`](Self::gaussian_entropy) or [`weighted_sum`](Self::weighted_sum).
@@ -81,7 +98,7 @@ impl Tape<'_> {
         targets: &[f32],
     ) -> Result<Var, TapeError> {
         let &Node { batch, features, .. } = self.node(prediction)?;
-        ShapeError::check("targets", batch.samples() * features, targets.len())?;
+        ShapeError::check("targets", batch.samples().saturating_mul(features), targets.len())?;
         let op = Op::SquaredError { prediction };
         let var = self.push(op, Batch::rows(1), 1, true, targets.len())?;
         let (values, memory) = self.operand_and_last(prediction);
@@ -119,7 +136,7 @@ impl Tape<'_> {
         ShapeError::check("log-std", entries, self.node(log_std)?.len)?;
         let count =
             if batch.samples() == 1 { actions.len() / entries.max(1) } else { batch.samples() };
-        ShapeError::check("actions", count * entries, actions.len())?;
+        ShapeError::check("actions", count.saturating_mul(entries), actions.len())?;
         let op = Op::LogProbability { mean, log_std };
         let var = self.push(op, Batch::rows(count), 1, true, actions.len() + entries)?;
         let start = self.node(var)?.start;
@@ -191,9 +208,9 @@ impl Tape<'_> {
         let mut total = 0.0f64;
         for ((&new, &old), &advantage) in values.iter().zip(old).zip(advantages) {
             let ratio = num::exp(new - old);
-            let clipped = ratio.clamp(1.0 - clip, 1.0 + clip);
-            let (free, held) = (ratio * advantage, clipped * advantage);
-            total += f64::from(if held < free { held } else { free });
+            let clipped = held(ratio, clip);
+            let (free, bound) = (ratio * advantage, clipped * advantage);
+            total += f64::from(if bound < free { bound } else { free });
         }
         let (numbers, kept) = memory.split_at_mut_checked(2).unwrap_or_default();
         let (kept_old, kept_advantages) = kept.split_at_mut_checked(count).unwrap_or_default();
@@ -226,6 +243,13 @@ impl Tape<'_> {
 
 pub(super) fn at(values: &[f32], index: usize) -> f32 {
     values.get(index).copied().unwrap_or(f32::NAN)
+}
+
+/// `ratio` held to 1 ± `clip`; NaN stays NaN, whatever the clip.
+pub(super) fn held(ratio: f32, clip: f32) -> f32 {
+    let (low, high) = (1.0 - clip, 1.0 + clip);
+    let above = if ratio < low { low } else { ratio };
+    if above > high { high } else { above }
 }
 
 fn larger(a: f32, b: f32) -> f32 {

@@ -11,5 +11,9 @@ mod losses;
 mod node;
 mod tape;
 
+pub use losses::squash_correction;
 pub use node::{Dense, Var};
 pub use tape::{MAX_NODES, Tape, TapeError};
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,11 @@ use crate::kernel::{Batch, Conv2d, Pool2d};
 
 /// A value on a tape. Valid until the tape is cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Var(pub(super) usize);
+pub struct Var {
+    pub(super) index: usize,
+    /// How often the tape had been cleared.
+    pub(super) round: u32,
+}
 
 /// Where a dense layer finds its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +103,9 @@ impl Node {
         if self.differentiable { self.len } else { 0 }
     }
 
+    /// Where its memory ends; `usize::MAX` where that would overflow.
     pub(super) fn end(&self) -> usize {
-        self.start + self.len + self.gradient_len() + self.extra
+        let value = self.start.saturating_add(self.len);
+        value.saturating_add(self.gradient_len()).saturating_add(self.extra)
     }
 }

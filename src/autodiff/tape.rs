@@ -73,18 +73,24 @@ pub struct Tape<'a> {
     pub(super) slab: &'a mut [f32],
     pub(super) nodes: Vec<Node, MAX_NODES>,
     pub(super) used: usize,
+    /// How often the tape was cleared: a value of an earlier round is not on it.
+    pub(super) round: u32,
+    /// Nodes whose gradients the last backward pass has written.
+    pub(super) walked: usize,
 }
 
 impl<'a> Tape<'a> {
     /// An empty tape over `slab`.
     pub fn new(kernel: Kernel, slab: &'a mut [f32]) -> Self {
-        Self { kernel, slab, nodes: Vec::new(), used: 0 }
+        Self { kernel, slab, nodes: Vec::new(), used: 0, round: 0, walked: 0 }
     }
 
-    /// Forgets all values; earlier [`Var`]s are no longer valid.
+    /// Forgets all values; earlier [`Var`]s are no longer on the tape.
     pub fn clear(&mut self) {
         self.nodes.clear();
         self.used = 0;
+        self.walked = 0;
+        self.round = self.round.wrapping_add(1);
     }
 
     /// Values of the slab that are in use.
@@ -99,12 +105,13 @@ impl<'a> Tape<'a> {
 
     /// Memory of a [`parameter`](Self::parameter) of `len` values.
     pub const fn parameter_need(len: usize) -> Need {
-        Need::f32s(2 * len)
+        Need::f32s(len.saturating_mul(2))
     }
 
     /// Memory of a [`dense`](Self::dense) layer.
     pub const fn dense_need(batch: Batch, outputs: usize) -> Need {
-        Need::f32s(2 * batch.len(outputs) + batch.samples() * outputs)
+        let rows = batch.samples().saturating_mul(outputs);
+        Need::f32s(batch.len(outputs).saturating_mul(2).saturating_add(rows))
     }
 
     /// Memory of a [`conv2d`](Self::conv2d).
@@ -114,7 +121,7 @@ impl<'a> Tape<'a> {
 
     /// Memory of an activation or a pooling layer with `outputs` outputs.
     pub const fn map_need(batch: Batch, outputs: usize) -> Need {
-        Need::f32s(2 * batch.len(outputs))
+        Need::f32s(batch.len(outputs).saturating_mul(2))
     }
 
     /// Appends a node whose operands are checked.
@@ -129,27 +136,41 @@ impl<'a> Tape<'a> {
         let len = batch.len(features);
         let node = Node { op, batch, features, start: self.used, len, differentiable, extra };
         let (need, have) = (node.end(), self.slab.len());
-        let Some(memory) = self.slab.get_mut(node.start..need) else {
+        if need > have {
             return Err(TooSmall { need, have }.into());
-        };
-        // Gradients and the spare lanes of inputs start from zero; the rest is written whole.
-        let whole = matches!(node.op, Op::Input);
-        let from = if whole { 0 } else { len };
-        memory.get_mut(from..len + node.gradient_len()).unwrap_or_default().fill(0.0);
+        }
+        if matches!(node.op, Op::Input) {
+            // The spare lanes of inputs start from zero; everything else is written whole.
+            self.slab.get_mut(node.start..node.start + len).unwrap_or_default().fill(0.0);
+        }
         self.nodes.push(node).map_err(|_| TapeError::TooManyNodes)?;
         self.used = need;
-        Ok(Var(self.nodes.len() - 1))
+        Ok(Var { index: self.nodes.len() - 1, round: self.round })
+    }
+
+    /// The node just recorded, or its removal when its value could not be computed.
+    fn keep(&mut self, var: Var, computed: Result<(), ShapeError>) -> Result<Var, TapeError> {
+        if computed.is_err()
+            && let Some(node) = self.nodes.pop()
+        {
+            self.used = node.start;
+        }
+        computed?;
+        Ok(var)
+    }
+
+    fn find(&self, var: Var) -> Option<&Node> {
+        self.nodes.get(var.index).filter(|_| var.round == self.round)
     }
 
     pub(super) fn node(&self, var: Var) -> Result<&Node, TapeError> {
-        self.nodes.get(var.0).ok_or(TapeError::UnknownVar)
+        self.find(var).ok_or(TapeError::UnknownVar)
     }
 
     /// Value of an operand, and the memory of the last node (value, gradient, extra).
     pub(super) fn operand_and_last(&mut self, operand: Var) -> (&[f32], &mut [f32]) {
         let Some(last) = self.nodes.last() else { return (&[], &mut []) };
-        let range =
-            self.nodes.get(operand.0).map_or(0..0, |node| node.start..node.start + node.len);
+        let range = self.find(operand).map_or(0..0, |node| node.start..node.start + node.len);
         let (before, rest) = self.slab.split_at_mut(last.start);
         let len = last.end() - last.start;
         (before.get(range).unwrap_or_default(), rest.get_mut(..len).unwrap_or_default())
@@ -193,16 +214,17 @@ impl<'a> Tape<'a> {
     /// [`TapeError`] when it does not fit.
     pub fn dense(&mut self, x: Var, parameters: &[f32], dense: Dense) -> Result<Var, TapeError> {
         let &Node { batch, features, .. } = self.node(x)?;
-        let weights = part(parameters, dense.weights, features * dense.outputs)?;
+        let weights = part(parameters, dense.weights, features.saturating_mul(dense.outputs))?;
         let bias = dense.bias.map(|at| part(parameters, at, dense.outputs)).transpose()?;
-        let rows = batch.samples() * dense.outputs;
-        self.push(Op::Dense { x, dense }, batch, dense.outputs, true, rows)?;
+        let rows = batch.samples().saturating_mul(dense.outputs);
+        let var = self.push(Op::Dense { x, dense }, batch, dense.outputs, true, rows)?;
         let (kernel, len) = (self.kernel, batch.len(dense.outputs));
         let (x_value, memory) = self.operand_and_last(x);
         let y = memory.get_mut(..len).unwrap_or_default();
         let start = bias.map_or(Start::Zero, Start::Bias);
-        kernel.dense_forward(batch, features, dense.outputs, weights, start, x_value, y)?;
-        Ok(Var(self.nodes.len() - 1))
+        let computed =
+            kernel.dense_forward(batch, features, dense.outputs, weights, start, x_value, y);
+        self.keep(var, computed)
     }
 
     /// 2-d convolution; `weights` and `bias` are offsets in the parameters.
@@ -218,16 +240,17 @@ impl<'a> Tape<'a> {
         bias: Option<usize>,
     ) -> Result<Var, TapeError> {
         let batch = self.node(x)?.batch;
-        let kernels = part(parameters, weights, conv.taps() * conv.channels)?;
+        let kernels = part(parameters, weights, conv.taps().saturating_mul(conv.channels))?;
         let biases = bias.map(|at| part(parameters, at, conv.channels)).transpose()?;
         let outputs = conv.output_len();
         let op = Op::Conv2d { x, conv, weights, bias };
-        self.push(op, batch, outputs, true, batch.samples() * outputs)?;
+        let rows = batch.samples().saturating_mul(outputs);
+        let var = self.push(op, batch, outputs, true, rows)?;
         let (kernel, len) = (self.kernel, batch.len(outputs));
         let (x_value, memory) = self.operand_and_last(x);
         let y = memory.get_mut(..len).unwrap_or_default();
-        kernel.conv2d_forward(batch, &conv, kernels, biases, x_value, y)?;
-        Ok(Var(self.nodes.len() - 1))
+        let computed = kernel.conv2d_forward(batch, &conv, kernels, biases, x_value, y);
+        self.keep(var, computed)
     }
 
     /// Largest value of each window.
@@ -236,11 +259,12 @@ impl<'a> Tape<'a> {
     /// [`TapeError`] when it does not fit.
     pub fn max_pool(&mut self, x: Var, pool: Pool2d) -> Result<Var, TapeError> {
         let batch = self.node(x)?.batch;
-        self.push(Op::MaxPool { x, pool }, batch, pool.output_len(), true, 0)?;
+        let var = self.push(Op::MaxPool { x, pool }, batch, pool.output_len(), true, 0)?;
         let (kernel, len) = (self.kernel, batch.len(pool.output_len()));
         let (x_value, memory) = self.operand_and_last(x);
-        kernel.max_pool(batch, &pool, x_value, memory.get_mut(..len).unwrap_or_default())?;
-        Ok(Var(self.nodes.len() - 1))
+        let y = memory.get_mut(..len).unwrap_or_default();
+        let computed = kernel.max_pool(batch, &pool, x_value, y);
+        self.keep(var, computed)
     }
 
     /// Mean of each window.
@@ -249,11 +273,12 @@ impl<'a> Tape<'a> {
     /// [`TapeError`] when it does not fit.
     pub fn average_pool(&mut self, x: Var, pool: Pool2d) -> Result<Var, TapeError> {
         let batch = self.node(x)?.batch;
-        self.push(Op::AveragePool { x, pool }, batch, pool.output_len(), true, 0)?;
+        let var = self.push(Op::AveragePool { x, pool }, batch, pool.output_len(), true, 0)?;
         let (kernel, len) = (self.kernel, batch.len(pool.output_len()));
         let (x_value, memory) = self.operand_and_last(x);
-        kernel.average_pool(batch, &pool, x_value, memory.get_mut(..len).unwrap_or_default())?;
-        Ok(Var(self.nodes.len() - 1))
+        let y = memory.get_mut(..len).unwrap_or_default();
+        let computed = kernel.average_pool(batch, &pool, x_value, y);
+        self.keep(var, computed)
     }
 
     /// `x` where `x > 0`, else 0.
@@ -285,19 +310,21 @@ impl<'a> Tape<'a> {
 
     /// The value of `var` in the layout of its batch; empty for a value that is not on this tape.
     pub fn value(&self, var: Var) -> &[f32] {
-        let range = self.nodes.get(var.0).map_or(0..0, |node| node.start..node.start + node.len);
+        let range = self.find(var).map_or(0..0, |node| node.start..node.start + node.len);
         self.slab.get(range).unwrap_or_default()
     }
 
     /// The value of `var`, writable: for filling an [`input`](Self::input) before it is used.
     pub fn value_mut(&mut self, var: Var) -> &mut [f32] {
-        let range = self.nodes.get(var.0).map_or(0..0, |node| node.start..node.start + node.len);
+        let range = self.find(var).map_or(0..0, |node| node.start..node.start + node.len);
         self.slab.get_mut(range).unwrap_or_default()
     }
 
-    /// The gradient of the last [`backward`](Self::backward) with respect to `var`; empty for inputs.
+    /// The gradient of the last [`backward`](Self::backward) with respect to `var`; empty for inputs
+    /// and for values that it has not reached.
     pub fn gradient(&self, var: Var) -> &[f32] {
-        let range = self.nodes.get(var.0).map_or(0..0, |node| {
+        let node = self.find(var).filter(|_| var.index < self.walked);
+        let range = node.map_or(0..0, |node| {
             let start = node.start + node.len;
             start..start + node.gradient_len()
         });
@@ -311,7 +338,7 @@ impl<'a> Tape<'a> {
 
     /// How the samples of `var` lie.
     pub fn batch(&self, var: Var) -> Batch {
-        self.nodes.get(var.0).map_or(Batch::rows(0), |node| node.batch)
+        self.find(var).map_or(Batch::rows(0), |node| node.batch)
     }
 }
 

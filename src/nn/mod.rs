@@ -19,3 +19,6 @@ pub use error::StackError;
 pub use init::Init;
 pub use layer::{Kind, Layer, Name};
 pub use stack::{MAX_LAYERS, Stack};
+
+#[cfg(test)]
+mod tests;
