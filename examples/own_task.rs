@@ -89,7 +89,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             Job::new(&mut world, false, &settings, 0, 1_000, 1.0, &mut watch, memory, None)?;
         editor.edit(&mut job, &mut arena)?;
         let best = job.best().map(|(_, actions)| actions.to_vec()).unwrap_or_default();
-        drop(job);
         world.apply(&best)?;
         let after = world.score_formed()?;
         println!(

@@ -57,7 +57,7 @@ pub fn tanh(x: f32) -> f32 {
     let magnitude = f32::from_bits(x.to_bits() & 0x7fff_ffff);
     let z = x * x;
     let mut p = -5.704_988_6e-3;
-    p = p * z + 2.063_908_9e-2;
+    p = p * z + 2.063_909e-2;
     p = p * z - 5.373_971_5e-2;
     p = p * z + 0.133_314_68;
     p = p * z - 0.333_332_8;

@@ -47,7 +47,7 @@ fn what_the_command_line_alone_shows_to_be_wrong_exits_with_2() {
     refused(&["unlearn", "--step", "-1"], 2, &[]);
     refused(&["unlearn", "--rank", "0"], 2, &["rank"]);
     refused(&["unlearn", "--set", "clip"], 2, &["key=value"]);
-    refused(&["unlearn", "--set", "clop=1"], 2, &["clop"]);
+    refused(&["unlearn", "--set", "clop=1"], 2, &["clop=1", "no such setting", "clip"]);
     refused(&["unlearn", "--world", "moon"], 2, &["moon", "mask"]);
     refused(&["unlearn", "--widths", "128"], 2, &["128x32"]);
     refused(&["frobnicate"], 2, &["frobnicate"]);

@@ -80,6 +80,7 @@ impl<'a> Prefix<'a> {
     /// # Errors
     /// [`ForwardError`]: the layer is not dense, a slice has the wrong length, the arena is too
     /// small, or a label is not a class.
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         kernel: Kernel,
         stack: &'a Stack,

@@ -23,7 +23,7 @@ pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -129,7 +129,9 @@ pub(super) fn subject(editor: &str, world: Option<&str>) -> String {
 
 /// The notes of the runs, each text once, after the runs that it speaks of.
 pub(super) fn notes(results: &Results) -> Vec<String> {
-    let mut notes: Vec<(&str, Vec<(String, Vec<u64>)>)> = Vec::new();
+    /// Seeds of the runs of one editor in one world.
+    type Seeds = (String, Vec<u64>);
+    let mut notes: Vec<(&str, Vec<Seeds>)> = Vec::new();
     for run in &results.runs {
         let Some(text) = run.note.as_deref() else { continue };
         let subject = subject(&run.editor, run.world.as_deref());

@@ -120,7 +120,6 @@ impl Unit<'_> {
         let mut digest = job.digest();
         let best = job.best().map(|(_, actions)| actions.to_vec());
         let policy = job.policy().map(<[f32]>::to_vec);
-        drop(job);
         let curve = curve.points;
 
         let gauge = Gauge {

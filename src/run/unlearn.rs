@@ -213,7 +213,8 @@ impl UnlearnConfig {
             Preset::Paper => ppo::Config::paper(),
         };
         for (key, value) in &self.set {
-            ppo.set(key, value).map_err(|error| RunError::Usage(format!("--set: {error}")))?;
+            ppo.set(key, value)
+                .map_err(|error| RunError::Usage(format!("--set {key}={value}: {error}")))?;
         }
         ppo.validate().map_err(|error| RunError::Usage(format!("--set: {error}")))?;
         Ok(Settings { ppo, kernel: self.kernel })

@@ -83,7 +83,7 @@ impl<'a> Arena<'a> {
     /// # Errors
     /// [`TooSmall`] when fewer are left.
     pub fn mat(&mut self, rows: usize, cols: usize) -> Result<MatMut<'a>, TooSmall> {
-        let len = rows.checked_mul(cols).unwrap_or(usize::MAX);
+        let len = rows.saturating_mul(cols);
         Ok(MatMut::from_parts(self.take(len)?, rows, cols))
     }
 
