@@ -54,7 +54,8 @@ fn the_trajectory_is_pycmas() {
             let mut normals = normals.into_iter();
             search.ask_with(&mut || normals.next().unwrap() as f32);
             generation(&mut search, f);
-            let Some(record) = records.iter().find(|record| record["generation"] == index + 1) else {
+            let Some(record) = records.iter().find(|record| record["generation"] == index + 1)
+            else {
                 continue;
             };
             compared += 1;

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 /// before it.
 const ROOMS: &[&str] = &[
     "error", "num", "rng", // 0
-    "slab", "metric", "kernel", "env", // 1
+    "slab", "metric", "kernel", "env",      // 1
     "autodiff", // 2
     "nn", "optim", // 3
     "model", "snapshot", // 4
-    "task", "ppo", // 5
-    "world", // 6
+    "task", "ppo",    // 5
+    "world",  // 6
     "editor", // 7
-    "data", "run", // 8
+    "data", "run",    // 8
     "report", // 9
 ];
 

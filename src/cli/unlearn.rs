@@ -169,7 +169,10 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     }
     print(&report::table(&unlearned.results))?;
     if let Some(dir) = &args.out {
-        print(&format!("\nWritten to {}: report.md, results.json, results.csv, edits, networks\n", dir.display()))?;
+        print(&format!(
+            "\nWritten to {}: report.md, results.json, results.csv, edits, networks\n",
+            dir.display()
+        ))?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The table of editors.
 
+use super::Editor;
 use super::reference::{LogitMask, Retrain, Untouched};
 use super::reward::{FlatPpo, OnePlusOne, Random, SepCma};
-use super::Editor;
 
 /// What a method may look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

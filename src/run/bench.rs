@@ -104,12 +104,9 @@ pub fn time_evaluations(
 ) -> Result<Vec<EvaluationTiming>, RunError> {
     let subject = Subject::new()?;
     let mut timings = Vec::new();
-    for (world, rank) in [
-        (WorldKind::Mask, 1),
-        (WorldKind::Mask, 4),
-        (WorldKind::Shift, 1),
-        (WorldKind::Shift, 4),
-    ] {
+    for (world, rank) in
+        [(WorldKind::Mask, 1), (WorldKind::Mask, 4), (WorldKind::Shift, 1), (WorldKind::Shift, 4)]
+    {
         for reward in [RewardKind::Accuracy, RewardKind::Probability] {
             let config = Config { rank, ..Config::new(world) };
             let seconds = subject.with_world(kernel, config, reward, |world| {
@@ -154,12 +151,8 @@ pub fn time_runs(kernel: Kernel) -> Result<Vec<RunTiming>, RunError> {
                     let _ = world.reset(0, &mut observation);
                     let _ = world.step(&action, &mut observation);
                 });
-                let shape = JobShape {
-                    spec,
-                    stack: &subject.stack,
-                    settings: &settings,
-                    training: None,
-                };
+                let shape =
+                    JobShape { spec, stack: &subject.stack, settings: &settings, training: None };
                 let mut heap = Heap::new(JobMemory::need(&spec).and(editor.editor.need(&shape)));
                 let (mut seconds, mut evaluations) = (f64::INFINITY, 0);
                 for _ in 0..3 {
@@ -178,7 +171,13 @@ pub fn time_runs(kernel: Kernel) -> Result<Vec<RunTiming>, RunError> {
                 Ok::<_, RunError>((evaluations, seconds, evaluation))
             })?;
             let (evaluations, seconds, evaluation) = timing?;
-            timings.push(RunTiming { editor: editor.name, world, evaluations, seconds, evaluation });
+            timings.push(RunTiming {
+                editor: editor.name,
+                world,
+                evaluations,
+                seconds,
+                evaluation,
+            });
         }
     }
     Ok(timings)

@@ -125,10 +125,12 @@ pub fn evaluate(
             let mut predicted = [0u32; LANES];
             let count = logits.batch.samples();
             let Some(predicted) = predicted.get_mut(..count) else { return };
-            fault = fault.and(kernel.argmax(logits.batch, logits.classes, logits.values, predicted));
+            fault =
+                fault.and(kernel.argmax(logits.batch, logits.classes, logits.values, predicted));
             for (&label, &class) in part.labels().iter().skip(logits.first).zip(&*predicted) {
                 let label = usize::from(label);
-                if let (Some(samples), Some(right)) = (samples.get_mut(label), right.get_mut(label)) {
+                if let (Some(samples), Some(right)) = (samples.get_mut(label), right.get_mut(label))
+                {
                     *samples += 1;
                     *right += usize::from(class as usize == label);
                 }

@@ -40,9 +40,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, RunError> {
-    fs::read(path).map_err(|error| {
-        RunError::Failed(format!("{}: cannot be read: {error}", path.display()))
-    })
+    fs::read(path)
+        .map_err(|error| RunError::Failed(format!("{}: cannot be read: {error}", path.display())))
 }
 
 fn at(path: &Path) -> impl Fn(SnapshotError) -> RunError + '_ {
@@ -65,8 +64,8 @@ pub fn target_key(config: &TargetConfig, data: &Prepared) -> String {
 pub fn save_network(path: &Path, network: &Target, origin: &str) -> Result<(), RunError> {
     let Target { stack, parameters, seed, .. } = network;
     let mut bytes = vec![0; NetworkFile::bound(NAME, origin, stack)];
-    let len = NetworkFile::write(NAME, origin, *seed, stack, parameters, &mut bytes)
-        .map_err(at(path))?;
+    let len =
+        NetworkFile::write(NAME, origin, *seed, stack, parameters, &mut bytes).map_err(at(path))?;
     bytes.truncate(len);
     write_file(path, &bytes)
 }
@@ -112,7 +111,8 @@ pub fn apply_edit(
         )));
     }
     let wrong = |what: String| RunError::Failed(format!("{}: {what}", edit_path.display()));
-    let layer = editable_layer(&network.stack, edit.layer).map_err(|error| wrong(error.to_string()))?;
+    let layer =
+        editable_layer(&network.stack, edit.layer).map_err(|error| wrong(error.to_string()))?;
     let change = Change {
         kind: if edit.shift { WorldKind::Shift } else { WorldKind::Mask },
         rank: edit.rank,
@@ -254,7 +254,10 @@ impl Store {
         let store = Self { dir: dir.to_path_buf() };
         for part in [dir.to_path_buf(), store.networks(), store.edits()] {
             fs::create_dir_all(&part).map_err(|error| {
-                RunError::Failed(format!("--out {}: not a folder to write to: {error}", dir.display()))
+                RunError::Failed(format!(
+                    "--out {}: not a folder to write to: {error}",
+                    dir.display()
+                ))
             })?;
         }
         let probe = dir.join(".reweight-probe");
@@ -292,7 +295,10 @@ impl Store {
     /// [`RunError::Failed`] names the file.
     pub fn save(&self, origin: &str, unlearned: &Unlearned) -> Result<(), RunError> {
         for target in &unlearned.targets {
-            if self.target(origin, target.seed).is_none_or(|held| held.parameters != target.parameters) {
+            if self
+                .target(origin, target.seed)
+                .is_none_or(|held| held.parameters != target.parameters)
+            {
                 save_network(&self.target_path(target.seed), target, origin)?;
             }
         }
@@ -302,7 +308,8 @@ impl Store {
             else {
                 continue;
             };
-            let world = artifact.world.map_or(String::new(), |world| format!("-{}", world.kind.name()));
+            let world =
+                artifact.world.map_or(String::new(), |world| format!("-{}", world.kind.name()));
             let name = format!("{}{world}-{}", artifact.editor, artifact.seed);
             self.save_edit(&name, target, artifact)?;
             if artifact.seed == first && artifact.editor != "none" {

@@ -107,7 +107,8 @@ pub(super) fn to_retrained(
 ) -> Result<(f64, f64), RunError> {
     let tow = metric::tug_of_war(gauge.accuracies(edited)?, gauge.accuracies(retrained)?);
     let (ours, theirs) = (gauge.forget_outputs(edited)?, gauge.forget_outputs(retrained)?);
-    let js = metric::js_divergence(&ours, &theirs, gauge.stack.outputs())
-        .map_err(|error| RunError::Failed(format!("divergence to the retrained network: {error}")))?;
+    let js = metric::js_divergence(&ours, &theirs, gauge.stack.outputs()).map_err(|error| {
+        RunError::Failed(format!("divergence to the retrained network: {error}"))
+    })?;
     Ok((tow, js))
 }

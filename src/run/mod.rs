@@ -22,9 +22,7 @@ mod unlearn;
 pub use bench::{EvaluationTiming, RunTiming, time_evaluations, time_runs};
 pub use error::RunError;
 pub use evaluate::{Evaluation, PartAccuracy, evaluate};
-pub use files::{
-    Store, apply_edit, inspect, load_network, save_network, target_key, write_file,
-};
+pub use files::{Store, apply_edit, inspect, load_network, save_network, target_key, write_file};
 pub use observer::{Observer, Silent};
 pub use prepare::{Part, Prepared};
 pub use target::{Target, TargetConfig, train_target};

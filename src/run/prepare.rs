@@ -75,9 +75,8 @@ impl Prepared {
     /// [`RunError`] when the images cannot be resampled or laid out.
     pub fn new(images: &Images, parts: &Parts) -> Result<Self, RunError> {
         let [_, rows, cols] = DIGITS_INPUT;
-        let images = &images
-            .resampled(rows, cols)
-            .map_err(|error| RunError::Failed(error.to_string()))?;
+        let images =
+            &images.resampled(rows, cols).map_err(|error| RunError::Failed(error.to_string()))?;
         Ok(Self {
             name: images.name.clone(),
             classes: images.classes,

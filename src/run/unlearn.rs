@@ -358,12 +358,19 @@ pub fn unlearn(
         Some(target) => Ok(target.clone()),
         None => {
             let mut shown = 0;
-            let trained = train_target(config.kernel, &config.target, data, ClassSet::EMPTY, *seed, &mut |step| {
-                if (step.step - shown) * 20 >= step.steps || step.step == step.steps {
-                    observer.advanced((step.step - shown) as f64 / step.steps as f64);
-                    shown = step.step;
-                }
-            });
+            let trained = train_target(
+                config.kernel,
+                &config.target,
+                data,
+                ClassSet::EMPTY,
+                *seed,
+                &mut |step| {
+                    if (step.step - shown) * 20 >= step.steps || step.step == step.steps {
+                        observer.advanced((step.step - shown) as f64 / step.steps as f64);
+                        shown = step.step;
+                    }
+                },
+            );
             observer.finished(&format!("target {seed}"));
             trained
         }

@@ -107,7 +107,10 @@ impl fmt::Display for SnapshotError {
                 "written in version {found} of the format, this program reads up to {supported}"
             ),
             Self::Length { expected, found } => {
-                write!(f, "the file has {found} bytes, its head says {expected}: it was cut or extended")
+                write!(
+                    f,
+                    "the file has {found} bytes, its head says {expected}: it was cut or extended"
+                )
             }
             Self::Checksum => f.write_str("the checksum does not fit: the file is damaged"),
             Self::Malformed { offset, expected } => {

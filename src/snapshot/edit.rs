@@ -79,7 +79,8 @@ impl<'b> EditFile<'b> {
 
     /// Values of all actions.
     pub const fn actions_len(&self) -> usize {
-        self.steps.saturating_mul(self.rank.saturating_mul(self.inputs.saturating_add(self.outputs)))
+        self.steps
+            .saturating_mul(self.rank.saturating_mul(self.inputs.saturating_add(self.outputs)))
     }
 
     /// Bytes that the file takes at the most.

@@ -88,10 +88,9 @@ impl<'b> NetworkFile<'b> {
                     padding: pair(conv.padding)?,
                     bias,
                 },
-                Kind::MaxPool(pool) => KindRecord::MaxPool {
-                    window: pair(pool.window)?,
-                    stride: pair(pool.stride)?,
-                },
+                Kind::MaxPool(pool) => {
+                    KindRecord::MaxPool { window: pair(pool.window)?, stride: pair(pool.stride)? }
+                }
                 Kind::AveragePool(pool) => KindRecord::AveragePool {
                     window: pair(pool.window)?,
                     stride: pair(pool.stride)?,

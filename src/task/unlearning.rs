@@ -101,11 +101,7 @@ impl<'a> Unlearning<'a> {
     ///
     /// # Errors
     /// As [`Task::score`].
-    pub fn accuracy(
-        &self,
-        net: &mut dyn Forward,
-        split: Split,
-    ) -> Result<Kept, ForwardError> {
+    pub fn accuracy(&self, net: &mut dyn Forward, split: Split) -> Result<Kept, ForwardError> {
         let labels = self.labels(split);
         ShapeError::check("labels", net.samples(), labels.len())?;
         let mut kept = Kept::default();

@@ -143,7 +143,8 @@ impl Config {
             WorldKind::Mask => libm::powf(1.0 + self.step, self.horizon as f32) - 1.0,
         };
         // The bound is met by rounding alone when every entry takes the full step.
-        let price = if self.size_penalty > 0.0 { self.size_penalty * size * size * 1.001 } else { 0.0 };
+        let price =
+            if self.size_penalty > 0.0 { self.size_penalty * size * size * 1.001 } else { 0.0 };
         match self.reward {
             RewardForm::Level => (-price, 1.0),
             RewardForm::Difference => (-1.0 - price, 1.0 + price),

@@ -30,7 +30,9 @@ impl Editor for FlatPpo {
         let (spec, settings, seed) = (job.spec(), job.settings(), job.seed());
         let config = fitting(&settings.ppo, &spec);
         if config.environments != 1 {
-            return Err(EditError::Unfit("an editing job has one environment: environments must be 1"));
+            return Err(EditError::Unfit(
+                "an editing job has one environment: environments must be 1",
+            ));
         }
         let horizon = job.horizon();
         let actions = arena.take(horizon * spec.action.len)?;

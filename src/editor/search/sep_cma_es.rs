@@ -244,11 +244,9 @@ fn ranking(values: &[f32]) -> Vec<usize, MAX_POPULATION> {
         if value.is_nan() { f32::NEG_INFINITY } else { value }
     };
     for index in 0..values.len() {
-        let behind =
-            |&held: &usize| value(held).partial_cmp(&value(index)) == Some(Ordering::Less);
+        let behind = |&held: &usize| value(held).partial_cmp(&value(index)) == Some(Ordering::Less);
         let place = order.iter().position(behind).unwrap_or(order.len());
         let _ = order.insert(place, index);
     }
     order
 }
-
