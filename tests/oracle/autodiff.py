@@ -229,7 +229,7 @@ def initial(model, seed):
 
 def training():
     """Minibatch Adam as model::train does it: some samples left out, a last minibatch in part."""
-    seed, total, minibatch, epochs, rate, end, left_out = 7, 46, 8, 2, 0.01, 0.1, 2
+    seed, total, minibatch, epochs, rate, end, left_out = 7, 46, 7, 2, 0.01, 0.1, 2
     x, labels = draw(total, 2, 7, 6), DRAW.integers(0, 4, total)
     model = convolution()
     initial(model, seed)
