@@ -59,56 +59,56 @@ pub enum Normalise {
 /// Every hyper-parameter of PPO. [`Config::edit`] is the default; [`Config::paper`] holds
 /// Stable-Baselines3's defaults. By name they are set with [`Config::set`].
 ///
-/// Sources: [S17] Schulman et al. 2017, "Proximal policy optimization algorithms"; [SB3]
-/// Stable-Baselines3 2.x; [H22] Huang et al. 2022, "The 37 implementation details of proximal policy
-/// optimization"; [here] measured for this crate on layer editing: 62 updates of 32 evaluations
+/// Sources: (S17) Schulman et al. 2017, "Proximal policy optimization algorithms"; (SB3)
+/// Stable-Baselines3 2.x; (H22) Huang et al. 2022, "The 37 implementation details of proximal policy
+/// optimization"; (here) measured for this crate on layer editing: 62 updates of 32 evaluations
 /// beat 31 of 64, and a falling noise is worth more than a falling learning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
-    /// Steps of each environment between two updates, at least 1. Edit 32 [here], paper 2048 [SB3].
+    /// Steps of each environment between two updates, at least 1. Edit 32 (here), paper 2048 (SB3).
     pub rollout: usize,
     /// Environments stepped side by side, at least 1. Both 1.
     pub environments: usize,
     /// Samples of one gradient step, at least 1; the last minibatch of an epoch holds what is left.
-    /// Edit 32, the whole rollout [here]; paper 64 [SB3].
+    /// Edit 32, the whole rollout (here); paper 64 (SB3).
     pub minibatch: usize,
-    /// Passes over the rollout in one update, at least 1. Edit 8 [here], paper 10 [SB3].
+    /// Passes over the rollout in one update, at least 1. Edit 8 (here), paper 10 (SB3).
     pub epochs: usize,
-    /// Adam's learning rate at the first update, above 0. Edit 2e-3 [here], paper 3e-4 [SB3].
+    /// Adam's learning rate at the first update, above 0. Edit 2e-3 (here), paper 3e-4 (SB3).
     pub learning_rate: f32,
     /// The learning rate of the last update as a fraction of the first; linear between, in [0, 1].
-    /// Edit 0.1 [here], paper 1 (constant) [SB3].
+    /// Edit 0.1 (here), paper 1 (constant) (SB3).
     pub learning_rate_end: f32,
     /// Adam's β₁, in [0, 1). Both 0.9.
     pub adam_beta1: f32,
     /// Adam's β₂, in [0, 1). Both 0.999.
     pub adam_beta2: f32,
-    /// Adam's ε, above 0. Both 1e-5 [SB3, H22].
+    /// Adam's ε, above 0. Both 1e-5 (SB3, H22).
     pub adam_epsilon: f32,
-    /// Discount γ, in [0, 1]. Both 0.99 [S17]; without effect in episodes of one step.
+    /// Discount γ, in [0, 1]. Both 0.99 (S17); without effect in episodes of one step.
     pub gamma: f32,
-    /// λ of advantage estimation, in [0, 1]. Both 0.95 [S17]; without effect in episodes of one step.
+    /// λ of advantage estimation, in [0, 1]. Both 0.95 (S17); without effect in episodes of one step.
     pub lambda: f32,
-    /// The ratio of probabilities is clipped to [1 − clip, 1 + clip]; above 0. Both 0.2 [S17]. The
+    /// The ratio of probabilities is clipped to [1 − clip, 1 + clip]; above 0. Both 0.2 (S17). The
     /// ratio is of the joint probability of all entries of an action.
     pub clip: f32,
-    /// Weight of the entropy bonus, at least 0. Both 0 [SB3].
+    /// Weight of the entropy bonus, at least 0. Both 0 (SB3).
     pub entropy: f32,
-    /// Weight of the value loss (mean squared error), at least 0. Both 0.5 [SB3].
+    /// Weight of the value loss (mean squared error), at least 0. Both 0.5 (SB3).
     pub value: f32,
-    /// Largest norm of the gradient over all parameters, above 0; `None` for no limit. Both 0.5 [SB3].
+    /// Largest norm of the gradient over all parameters, above 0; `None` for no limit. Both 0.5 (SB3).
     pub max_grad_norm: Option<f32>,
     /// An update ends before the step at which the estimated KL divergence E[(r − 1) − ln r] exceeds
-    /// 1.5 × this, above 0; `None` for never. Both `None` [SB3].
+    /// 1.5 × this, above 0; `None` for never. Both `None` (SB3).
     pub target_kl: Option<f32>,
-    /// Normalisation of advantages. Both `Sample` [SB3].
+    /// Normalisation of advantages. Both `Sample` (SB3).
     pub advantage: Normalise,
-    /// Initial logarithm of the standard deviation, inside the clamp. Edit −1 [here], paper 0 [SB3].
+    /// Initial logarithm of the standard deviation, inside the clamp. Edit −1 (here), paper 0 (SB3).
     pub log_std: f32,
     /// Whether the log-std is learned: one number per entry, the same for all observations. Both yes.
     pub log_std_learned: bool,
     /// An offset added to the log-std: 0 at the first update, this at the last, linear between. The
-    /// old and the new probabilities of one update use the same offset. Edit −1 [here], paper 0.
+    /// old and the new probabilities of one update use the same offset. Edit −1 (here), paper 0.
     pub log_std_end: f32,
     /// The learned log-std (without the offset) is kept at or above this. Both −5.
     pub log_std_low: f32,
@@ -116,20 +116,20 @@ pub struct Config {
     /// it does not reach.
     pub log_std_high: f32,
     /// The head's biases start uniform in ± this (on top of `init`), at least 0, so that the mean
-    /// starts off the saddle at zero. Edit 0.5 [here], paper 0 [SB3].
+    /// starts off the saddle at zero. Edit 0.5 (here), paper 0 (SB3).
     pub initial_mean: f32,
-    /// Gain of the policy's orthogonal head, at least 0. Both 0.01 [SB3, H22].
+    /// Gain of the policy's orthogonal head, at least 0. Both 0.01 (SB3, H22).
     pub head_gain: f32,
     /// Units of the hidden layers from the input on, at most 65,536; 0 where there is no further
     /// layer. Both 64, 64.
     pub hidden: [usize; MAX_HIDDEN],
-    /// Function between the layers. Both tanh [SB3].
+    /// Function between the layers. Both tanh (SB3).
     pub activation: Activation,
-    /// Initial weights. Both orthogonal [SB3].
+    /// Initial weights. Both orthogonal (SB3).
     pub init: Initial,
-    /// How samples become actions. Both clip [SB3].
+    /// How samples become actions. Both clip (SB3).
     pub squash: Squash,
-    /// What is subtracted from the return. Edit `Constant` [here], paper `Network` [SB3].
+    /// What is subtracted from the return. Edit `Constant` (here), paper `Network` (SB3).
     pub baseline: Baseline,
     /// Observations are standardised by mean and deviation of a first rollout, which is thrown away
     /// (and counts towards the budget). Both no.
