@@ -21,7 +21,7 @@
 //! | layer | rooms | what they hold |
 //! | --- | --- | --- |
 //! | 0 | [`num`] [`rng`] [`error`] | numbers with the same bits everywhere, one random stream per (seed, purpose), small errors |
-//! | 1 | [`slab`] [`kernel`] [`env`] [`metric`] | who owns memory; products and SIMD; the environment contract; pure functions on slices |
+//! | 1 | [`slab`] [`kernel`] [`mod@env`] [`metric`] | who owns memory; products and SIMD; the environment contract; pure functions on slices |
 //! | 2 | [`autodiff`] | reverse-mode tape in an arena, operations of layer size |
 //! | 3 | [`nn`] [`optim`] | layers and their parameters; Adam, SGD, schedules |
 //! | 4 | [`model`] [`snapshot`] | networks to edit, prefix cache, training; checksummed files |
