@@ -110,3 +110,8 @@ pub mod slab;
 pub mod snapshot;
 pub mod task;
 pub mod world;
+
+/// README's example is a test.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
