@@ -10,6 +10,7 @@
 use reweight::editor::{Job, JobMemory, Point, Settings};
 use reweight::env::{End, Env, EnvError, Space, Spec, Step, check_env, check_need};
 use reweight::nn::Stack;
+use reweight::ppo::{Baseline, Config};
 use reweight::slab::Heap;
 use std::error::Error;
 
@@ -71,7 +72,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     check_env(&mut env, 0, &mut heap.arena())?;
     println!("the environment keeps the contract");
 
-    let settings = Settings::default();
+    // Rooms start at different temperatures, so the policy has to look at them.
+    let ppo = Config { fixed_observation: false, baseline: Baseline::Network, ..Config::edit() };
+    let settings = Settings { ppo, ..Settings::default() };
     for name in ["random", "es", "sep-cma-es", "ppo"] {
         let editor = reweight::editor::find(name).ok_or("not in the table")?.editor;
         let (spec, stack) = (env.spec(), Stack::new([1, 1, 1]));
