@@ -5,6 +5,9 @@
 //! spread and outputs are vectors ([`columns`]). One form is left over, the input gradient of rows
 //! ([`row_input_gradient`]).
 
+// Loops over constants are counted, so that they unroll and what they fill stays in registers.
+#![allow(clippy::needless_range_loop)]
+
 use core::mem::MaybeUninit;
 
 use super::Start;
@@ -19,6 +22,9 @@ const STEPS: usize = 128;
 const STRIP: usize = 24;
 /// Panels that share a packed strip; a block of their samples stays in the L2 cache.
 const GROUP: usize = 16;
+
+/// Most steps for which the weight gradient walks along the rows of its result.
+const FEW: usize = 8;
 
 /// `c[panel][row][lane] = start + Σₖ a(row, k)·b[panel][k][lane]`.
 ///
@@ -239,6 +245,15 @@ pub(super) fn columns<I: Isa>(
     let pack = I::ROWS > 1 && rows >= 4 * I::ROWS && columns >= 96 && depth >= 16;
     let mut scratch = if pack { Some(isa.scratch()) } else { None };
     let mut k = 0;
+    if a.step != 1 && rows > I::ROWS {
+        // The weight gradient of a few samples: C is walked through line by line.
+        while depth - k >= 4 && depth <= FEW {
+            k += outer_product::<I, 4>(isa, columns, k, a, b, c);
+        }
+        while k < depth && depth <= FEW {
+            k += outer_product::<I, 1>(isa, columns, k, a, b, c);
+        }
+    }
     while k < depth {
         let block = STEPS.min(depth - k);
         let b = from(b, k * columns);
@@ -271,6 +286,53 @@ pub(super) fn columns<I: Isa>(
         }
         k += block;
     }
+}
+
+/// `c[row][column] += Σ a(row, k)·b[k][column]` over `D` steps from `k`, whole rows of C at a time.
+/// Returns `D`.
+#[inline(always)]
+fn outer_product<I: Isa, const D: usize>(
+    isa: I,
+    columns: usize,
+    k: usize,
+    a: Runs<'_>,
+    b: &[f32],
+    c: &mut [f32],
+) -> usize {
+    let whole = columns / I::WIDTH * I::WIDTH;
+    let b = from(b, k * columns);
+    if b.len() < D * columns {
+        return D;
+    }
+    for (m, c) in c.chunks_exact_mut(columns).enumerate() {
+        let values = from(a.values, m * a.row + k * a.step);
+        let mut factors = [isa.splat(0.0); D];
+        for d in 0..D {
+            factors[d] = isa.splat(values.get(d * a.step).copied().unwrap_or(0.0));
+        }
+        for n in (0..whole).step_by(I::WIDTH) {
+            // SAFETY: n + WIDTH ≤ columns, the length of `c`; `b` has D rows of as many.
+            unsafe {
+                let mut sum = isa.load(c.as_ptr().add(n));
+                for d in 0..D {
+                    sum = isa.fma(factors[d], isa.load(b.as_ptr().add(d * columns + n)), sum);
+                }
+                isa.store(c.as_mut_ptr().add(n), sum);
+            }
+        }
+        if whole < columns {
+            let c = from_mut(c, whole);
+            let mut tile = Tile::<I, 1, 1>::load(isa, c, 0, columns - whole);
+            let a = Spread { values, row: 0, step: a.step };
+            tile.accumulate_ragged(
+                D,
+                a,
+                Rows { values: from(b, whole), step: columns, panel: LANES },
+            );
+            tile.store(c, 0, columns - whole);
+        }
+    }
+    D
 }
 
 /// The tallest tile of `vectors` vectors for `rows` rows.
