@@ -19,6 +19,8 @@ enum Detail {
     All,
     NotOfPolicy,
     None,
+    /// None, and long names are cut.
+    Narrow,
 }
 
 /// A cell is a list of parts that stand below one another in their column.
@@ -29,28 +31,40 @@ enum Line {
     Row(Row),
 }
 
-/// The summary for the terminal: at most 100 columns, plain text, no trailing newline problem: every
-/// line ends with one.
+/// The summary for the terminal: at most 100 columns of plain text.
 pub fn table(results: &Results) -> String {
     let several = words::seeds(results).len() > 1;
     let mut text = wrap(
         &format!(
-            "Forgetting {} of {}: {}, {}; figures in % of the test split{}",
+            "Forgetting {} of {}: {}, {}",
             words::classes(results),
             results.data.name,
             words::layer(results),
             words::seeds_in_words(results),
-            if several { ", mean ± std over seeds" } else { "" }
         ),
         "",
     );
+    text.push_str("figures in % of the test split");
+    text.push_str(if several { ", mean ± std over seeds\n" } else { "\n" });
     text.push('\n');
-    let details = [Detail::All, Detail::NotOfPolicy, Detail::None];
+    let details = [Detail::All, Detail::NotOfPolicy, Detail::None, Detail::Narrow];
     let drawn = details.map(|detail| draw(results, detail));
     let fits = |lines: &&Vec<String>| lines.iter().all(|line| line.chars().count() <= WIDTH);
     for line in drawn.iter().find(fits).or(drawn.last()).into_iter().flatten() {
         text.extend(line.chars().take(WIDTH));
         text.push('\n');
+    }
+    if sections(&results.runs).iter().any(|(world, _)| world.is_some()) {
+        let target = words::target_value();
+        text.push('\n');
+        text.push_str(&wrap(
+            &format!(
+                "policy: without noise, or the mean of the search distribution. to {}: mean \
+                 evaluations until the reward first reached {target} (in how many runs, where not in all)",
+                target.trim_start_matches('0')
+            ),
+            "",
+        ));
     }
     let notes = words::notes(results);
     if !notes.is_empty() {
@@ -68,7 +82,7 @@ fn draw(results: &Results, detail: Detail) -> Vec<String> {
         "editor".to_string(),
         "forget".into(),
         "retain".into(),
-        "policy: forget / retain".into(),
+        if detail == Detail::Narrow { "policy" } else { "policy: forget / retain" }.into(),
         "reward".into(),
         "evals".into(),
         format!("to {}", target.trim_start_matches('0')),
@@ -121,11 +135,14 @@ fn draw(results: &Results, detail: Detail) -> Vec<String> {
     drawn
 }
 
+/// Characters of a name that was cut.
+const NAME: usize = 12;
+
 /// Columns from here on stand to the right.
 const FIRST_NUMBER: usize = 4;
 
 fn row(group: &Group<'_>, detail: Detail) -> Row {
-    let std = detail != Detail::None;
+    let std = matches!(detail, Detail::All | Detail::NotOfPolicy);
     let acts = group.world.is_some();
     let mut policy = figure(group, POLICY_FORGET, detail == Detail::All);
     if group.stat(POLICY_FORGET).is_some() {
@@ -133,7 +150,7 @@ fn row(group: &Group<'_>, detail: Detail) -> Row {
         policy.extend(figure(group, POLICY_RETAIN, detail == Detail::All));
     }
     vec![
-        vec![format!("  {}", group.editor)],
+        vec![format!("  {}", name(group.editor, detail))],
         change(group, FORGET_BEFORE, FORGET, std),
         change(group, RETAIN_BEFORE, RETAIN, std),
         policy,
@@ -144,6 +161,14 @@ fn row(group: &Group<'_>, detail: Detail) -> Row {
         }],
         vec![words::to_target(group)],
     ]
+}
+
+fn name(editor: &str, detail: Detail) -> String {
+    if detail == Detail::Narrow && editor.chars().count() > NAME {
+        editor.chars().take(NAME - 1).chain(['…']).collect()
+    } else {
+        editor.into()
+    }
 }
 
 fn change(group: &Group<'_>, before: Metric, after: Metric, std: bool) -> Vec<String> {
