@@ -1,9 +1,10 @@
 //! Networks and edits on disk.
 
+use super::config::editable_layer;
 use super::error::RunError;
 use super::prepare::Prepared;
 use super::target::{Target, TargetConfig, network_digest};
-use super::unlearn::{Artifact, Unlearned, editable_layer};
+use super::unlearn::{Artifact, Unlearned};
 use crate::kernel::Kernel;
 use crate::nn::{Kind, Stack};
 use crate::num;

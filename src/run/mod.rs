@@ -7,6 +7,7 @@
 //! the number of threads changes no figure.
 
 mod bench;
+mod config;
 mod error;
 mod evaluate;
 mod files;
@@ -20,12 +21,11 @@ mod unit;
 mod unlearn;
 
 pub use bench::{EvaluationTiming, RunTiming, time_evaluations, time_runs};
+pub use config::{DEFAULT_EDITORS, Preset, TARGET_VALUE, UnlearnConfig};
 pub use error::RunError;
 pub use evaluate::{Evaluation, PartAccuracy, evaluate};
 pub use files::{Store, apply_edit, inspect, load_network, save_network, target_key, write_file};
 pub use observer::{Observer, Silent};
 pub use prepare::{Part, Prepared};
 pub use target::{Target, TargetConfig, train_target};
-pub use unlearn::{
-    Artifact, DEFAULT_EDITORS, Preset, TARGET_VALUE, UnlearnConfig, Unlearned, unlearn,
-};
+pub use unlearn::{Artifact, Unlearned, unlearn};

@@ -1,0 +1,306 @@
+//! The settings of `unlearn`: what they may be, and what they come to.
+
+use super::error::RunError;
+use super::prepare::Prepared;
+use super::target::TargetConfig;
+use crate::editor::{self, EditorInfo, Settings};
+use crate::kernel::Kernel;
+use crate::nn::{Kind, Stack};
+use crate::ppo;
+use crate::task::{ClassSet, RewardKind};
+use crate::world::{Config, Unit as StepUnit, WorldKind};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// The editors that `unlearn` runs unless told otherwise.
+pub const DEFAULT_EDITORS: &[&str] =
+    &["ppo", "sep-cma-es", "random", "logit-mask", "none", "retrain"];
+
+/// The value whose first reach is recorded as `evaluations_to_target`.
+pub const TARGET_VALUE: f32 = 0.975;
+
+/// A set of hyper-parameters for PPO and the world around it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preset {
+    /// What works: see [`ppo::Config::edit`].
+    #[default]
+    Edit,
+    /// Stable-Baselines3's defaults in the paper's world: [`ppo::Config::paper`], absolute unit, raw
+    /// weights, accuracy.
+    Paper,
+}
+
+/// Everything that decides the figures of `unlearn`, and how it is run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnlearnConfig {
+    /// The target networks.
+    pub target: TargetConfig,
+    /// Name of the edited layer; `None` for `fc2`.
+    pub layer: Option<String>,
+    /// The worlds, in the order of the report.
+    pub worlds: Vec<WorldKind>,
+    /// Classes to forget.
+    pub forget: Vec<u8>,
+    /// Names of editors.
+    pub editors: Vec<String>,
+    /// Hyper-parameters.
+    pub preset: Preset,
+    /// Single hyper-parameters of PPO, name and value.
+    pub set: Vec<(String, String)>,
+    /// Reward evaluations of each editor; `None` for the defaults (2,000 shift, 5,000 mask; 10,240 with
+    /// the paper preset, five whole rollouts).
+    pub budget: Option<u64>,
+    /// Rank of the action.
+    pub rank: usize,
+    /// Step; `None` for the world's own.
+    pub step: Option<f32>,
+    /// Unit of the step; `None` for the preset's.
+    pub unit: Option<StepUnit>,
+    /// λ.
+    pub lambda: f32,
+    /// What pays; `None` for the preset's.
+    pub reward: Option<RewardKind>,
+    /// T.
+    pub episode_length: usize,
+    /// Number of seeds.
+    pub seeds: u64,
+    /// First seed.
+    pub seed: u64,
+    /// Seed of the split (recorded; the data come already split).
+    pub split_seed: u64,
+    /// Threads. Changes no figure.
+    pub threads: usize,
+    /// Kernels. Changes no figure.
+    pub kernel: Kernel,
+}
+
+impl Default for UnlearnConfig {
+    fn default() -> Self {
+        Self {
+            target: TargetConfig::default(),
+            layer: None,
+            worlds: vec![WorldKind::Shift, WorldKind::Mask],
+            forget: vec![7],
+            editors: DEFAULT_EDITORS.iter().map(ToString::to_string).collect(),
+            preset: Preset::Edit,
+            set: Vec::new(),
+            budget: None,
+            rank: 1,
+            step: None,
+            unit: None,
+            lambda: 0.5,
+            reward: None,
+            episode_length: 1,
+            seeds: 5,
+            seed: 0,
+            split_seed: 0,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            kernel: Kernel::auto(),
+        }
+    }
+}
+
+/// A configuration that has been checked against the data.
+pub(super) struct Plan {
+    pub(super) editors: Vec<&'static EditorInfo>,
+    pub(super) settings: Settings,
+    pub(super) reward: RewardKind,
+    pub(super) forget: ClassSet,
+}
+
+impl UnlearnConfig {
+    fn reward_kind(&self) -> RewardKind {
+        self.reward.unwrap_or(match self.preset {
+            Preset::Edit => RewardKind::Probability,
+            Preset::Paper => RewardKind::Accuracy,
+        })
+    }
+
+    /// The world of `kind` under this configuration.
+    pub fn world(&self, kind: WorldKind) -> Config {
+        let mut world = match self.preset {
+            Preset::Edit => Config::new(kind),
+            Preset::Paper => Config::paper(kind),
+        };
+        if let Some(unit) = self.unit {
+            world.unit = unit;
+        }
+        world.step = self.step.unwrap_or(match (kind, world.unit) {
+            (WorldKind::Mask, _) if self.preset == Preset::Paper => 1.0,
+            (WorldKind::Shift, StepUnit::Absolute) => ABSOLUTE_STEP,
+            _ => world.step,
+        });
+        world.rank = self.rank;
+        world.lambda = self.lambda;
+        world.horizon = self.episode_length;
+        world
+    }
+
+    pub(super) fn budget_of(&self, kind: WorldKind) -> u64 {
+        self.budget.unwrap_or(match (self.preset, kind) {
+            (Preset::Paper, _) => 10_240,
+            (Preset::Edit, WorldKind::Shift) => 2_000,
+            (Preset::Edit, WorldKind::Mask) => 5_000,
+        })
+    }
+
+    /// Checks what the command line alone shows to be wrong.
+    ///
+    /// # Errors
+    /// [`RunError::Usage`].
+    pub fn validate(&self) -> Result<(), RunError> {
+        let usage = |message: String| Err(RunError::Usage(message));
+        if self.budget == Some(0) {
+            return usage("--budget is 0: an editor needs at least 1 evaluation".into());
+        }
+        if self.seeds == 0 {
+            return usage("--seeds is 0: at least 1 seed is needed".into());
+        }
+        if self.editors.is_empty() || self.worlds.is_empty() || self.forget.is_empty() {
+            return usage(
+                "at least one editor, one world and one class to forget are needed".into(),
+            );
+        }
+        for name in &self.editors {
+            if editor::find(name).is_none() {
+                return usage(unknown_editor(name));
+            }
+        }
+        for &kind in &self.worlds {
+            if let Err(error) = self.world(kind).validate() {
+                return usage(error.to_string());
+            }
+        }
+        self.settings().map(|_| ())
+    }
+
+    fn settings(&self) -> Result<Settings, RunError> {
+        let mut ppo = match self.preset {
+            Preset::Edit => ppo::Config::edit(),
+            Preset::Paper => ppo::Config::paper(),
+        };
+        for (key, value) in &self.set {
+            ppo.set(key, value)
+                .map_err(|error| RunError::Usage(format!("--set {key}={value}: {error}")))?;
+        }
+        ppo.validate().map_err(|error| RunError::Usage(format!("--set: {error}")))?;
+        Ok(Settings { ppo, kernel: self.kernel })
+    }
+
+    pub(super) fn plan(&self, data: &Prepared) -> Result<Plan, RunError> {
+        self.validate()?;
+        if let Some(class) = self.forget.iter().find(|&&class| usize::from(class) >= data.classes) {
+            return Err(RunError::Failed(format!(
+                "--forget {class}: {} has the classes 0 to {}",
+                data.name,
+                data.classes.saturating_sub(1)
+            )));
+        }
+        let forget = ClassSet::of(&self.forget);
+        if forget.len() >= data.classes {
+            return Err(RunError::Failed("--forget names every class: nothing is left".into()));
+        }
+        Ok(Plan {
+            editors: self.editors.iter().filter_map(|name| editor::find(name)).collect(),
+            settings: self.settings()?,
+            reward: self.reward_kind(),
+            forget,
+        })
+    }
+
+    /// Every setting that can change a figure.
+    pub(super) fn record(&self) -> BTreeMap<String, serde_json::Value> {
+        let world = |kind| {
+            let world = self.world(kind);
+            json!({
+                "budget": self.budget_of(kind),
+                "rank": world.rank,
+                "step": world.step,
+                "unit": match world.unit { StepUnit::Rms => "rms", StepUnit::Absolute => "absolute" },
+                "lambda": world.lambda,
+                "episode_length": world.horizon,
+            })
+        };
+        let reward = match self.reward_kind() {
+            RewardKind::Probability => "probability",
+            RewardKind::Accuracy => "accuracy",
+        };
+        let preset = match self.preset {
+            Preset::Edit => "edit",
+            Preset::Paper => "paper",
+        };
+        let mut config = BTreeMap::from([
+            ("target".into(), json!("digits-cnn")),
+            ("widths".into(), json!(format!("{}x{}", self.target.widths.0, self.target.widths.1))),
+            ("layer".into(), json!(self.layer.as_deref().unwrap_or(DEFAULT_LAYER))),
+            ("epochs".into(), json!(self.target.training.epochs)),
+            ("forget".into(), json!(self.forget)),
+            ("editors".into(), json!(self.editors)),
+            ("preset".into(), json!(preset)),
+            ("set".into(), json!(self.set)),
+            ("reward".into(), json!(reward)),
+            ("seeds".into(), json!(self.seeds)),
+            ("seed".into(), json!(self.seed)),
+            ("split_seed".into(), json!(self.split_seed)),
+        ]);
+        for &kind in &self.worlds {
+            config.insert(format!("world_{}", kind.name()), world(kind));
+        }
+        config
+    }
+}
+
+/// The layer that is edited by default.
+pub(super) const DEFAULT_LAYER: &str = "fc2";
+
+/// ShiftWorld's step in absolute units: what 1.5 × rms is for the layer 128 × 32 of `digits-cnn`.
+const ABSOLUTE_STEP: f32 = 0.2;
+
+/// Index of the dense layer `name` of `stack`.
+///
+/// # Errors
+/// [`RunError::Failed`] lists the layers that can be edited.
+pub(super) fn editable_layer(stack: &Stack, name: &str) -> Result<usize, RunError> {
+    let dense = |index: &usize| {
+        stack.layers().get(*index).is_some_and(|layer| matches!(layer.kind(), Kind::Dense { .. }))
+    };
+    stack.find(name).filter(dense).ok_or_else(|| {
+        let names: Vec<_> = stack
+            .layers()
+            .iter()
+            .filter(|layer| matches!(layer.kind(), Kind::Dense { .. }))
+            .map(|layer| layer.name())
+            .collect();
+        RunError::Failed(format!(
+            "--layer {name}: the network has no dense layer of that name (it has {})",
+            names.join(", ")
+        ))
+    })
+}
+
+fn unknown_editor(name: &str) -> String {
+    let names: Vec<_> = editor::EDITORS.iter().map(|editor| editor.name).collect();
+    let nearest = names.iter().min_by_key(|known| edit_distance(known, name));
+    let hint = nearest
+        .filter(|known| edit_distance(known, name) <= 3)
+        .map_or(String::new(), |known| format!("; did you mean {known}?"));
+    format!("--editor {name}: no such editor{hint} (editors: {})", names.join(", "))
+}
+
+/// Levenshtein's distance.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = i;
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
