@@ -346,3 +346,62 @@ fn a_layer_of_zeros_stays_finite() {
         });
     }
 }
+
+/// A network whose own logits overflow has no value to compare with: it is refused, not paid in NaN.
+#[test]
+fn a_network_that_overflows_by_itself_is_refused() {
+    let mut toy = Toy::new(6, 9, 7, 40, 1);
+    for name in ["a", "b", "c"] {
+        let range = toy.stack.layers()[toy.stack.find(name).unwrap()].weight_range();
+        toy.parameters[range].iter_mut().for_each(|weight| *weight *= 1e20);
+    }
+    for kind in [WorldKind::Mask, WorldKind::Shift] {
+        let config = Config { reward: RewardForm::Difference, horizon: 2, ..Config::new(kind) };
+        let mut parameters = toy.parameters.clone();
+        let mut task = toy.task(RewardKind::Probability);
+        let mut heap = Heap::new(World::need(&config, &toy.stack, toy.layer(), toy.labels.len()));
+        let world = World::new(
+            config,
+            Kernel::auto(),
+            &toy.stack,
+            &mut parameters,
+            toy.layer(),
+            toy.samples(),
+            &mut task,
+            &mut heap.arena(),
+        );
+        assert!(world.unwrap_err().to_string().contains("not finite"));
+    }
+}
+
+/// The promised reward range holds, and is never NaN, for steps and layers of any size.
+#[test]
+fn the_reward_range_survives_absurd_steps() {
+    let mut toy = Toy::new(6, 9, 7, 40, 1);
+    let range = toy.stack.layers()[toy.layer()].weight_range();
+    toy.parameters[range].iter_mut().for_each(|weight| *weight *= 1e15);
+    for (step, size_penalty, horizon) in
+        [(1e25, 1e25, 2), (1e25, 1e-3, 2), (f32::MAX, 0.1, 4), (1e-30, 1e30, 3), (2.0, 0.1, 2)]
+    {
+        for kind in [WorldKind::Shift, WorldKind::Mask] {
+            for reward in [RewardForm::Level, RewardForm::Difference] {
+                let unit = Unit::Absolute;
+                let base = Config::new(kind);
+                let config = Config { step, size_penalty, horizon, unit, reward, ..base };
+                with_world(&toy, RewardKind::Accuracy, config, 1.0, |world| {
+                    let (low, high) = world.spec().reward;
+                    assert!(low <= 0.0 && high >= 1.0, "{config:?}: [{low}, {high}]");
+                    assert_eq!(world.spec(), world.spec());
+                    let mut observation = vec![0.0; world.spec().observation.len];
+                    world.reset(0, &mut observation).unwrap();
+                    for action in actions(3, world.spec().action.len, horizon) {
+                        // A step that would leave f32 is refused; a paid one keeps the promise.
+                        let Ok(step) = world.step(&action, &mut observation) else { break };
+                        let within = (low..=high).contains(&step.reward);
+                        assert!(within, "{config:?}: {} outside [{low}, {high}]", step.reward);
+                    }
+                });
+            }
+        }
+    }
+}

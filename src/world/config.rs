@@ -137,14 +137,22 @@ impl Config {
     /// Least and largest reward of a step. The size of an edit is bounded by the step: ‖ΔW‖/‖W‖ is
     /// at most T·s for shifts in units of rms, and (1 + s)^T − 1 for masks; a shift in absolute units
     /// has no bound that does not depend on the layer.
-    pub fn reward_range(&self, unit_over_rms: f32) -> (f32, f32) {
+    ///
+    /// `unit_over_rms` is what a step is measured in, in units of the layer's rms. A price beyond f32
+    /// gives an infinite bound, never NaN.
+    pub fn reward_range(&self, unit_over_rms: f64) -> (f32, f32) {
+        // In f64, where no product of these overflows.
+        let (horizon, step) = (self.horizon as f64, f64::from(self.step));
         let size = match self.kind {
-            WorldKind::Shift => self.horizon as f32 * self.step * unit_over_rms,
-            WorldKind::Mask => libm::powf(1.0 + self.step, self.horizon as f32) - 1.0,
+            WorldKind::Shift => horizon * step * unit_over_rms,
+            WorldKind::Mask => libm::pow(1.0 + step, horizon) - 1.0,
         };
         // The bound is met by rounding alone when every entry takes the full step.
-        let price =
-            if self.size_penalty > 0.0 { self.size_penalty * size * size * 1.001 } else { 0.0 };
+        let price = if self.size_penalty > 0.0 {
+            (f64::from(self.size_penalty) * size * size * 1.001) as f32
+        } else {
+            0.0
+        };
         match self.reward {
             RewardForm::Level => (-price, 1.0),
             RewardForm::Difference => (-1.0 - price, 1.0 + price),

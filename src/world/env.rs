@@ -156,7 +156,13 @@ impl<'a> World<'a> {
         self.pristine = true;
         self.time = None;
         self.original = self.score_formed()?;
-        Ok(())
+        if self.reward_of(self.original).is_finite() {
+            Ok(())
+        } else {
+            Err(ForwardError::Failed(
+                "the unedited network's score is not finite: its logits overflow",
+            ))
+        }
     }
 
     /// The settings.
@@ -310,11 +316,11 @@ impl<'a> World<'a> {
 
 impl Env for World<'_> {
     fn spec(&self) -> Spec {
-        let Change { inputs, outputs, step, .. } = self.change;
+        let Change { inputs, outputs, .. } = self.change;
         let rms = num::rms(self.prefix.original());
         let unit = match self.config.unit {
             Unit::Rms => 1.0,
-            Unit::Absolute if rms > 0.0 => step / (self.config.step * rms),
+            Unit::Absolute if rms > 0.0 => 1.0 / f64::from(rms),
             Unit::Absolute => 0.0,
         };
         Spec {
