@@ -1,6 +1,6 @@
 //! Convolutions without an unrolled copy of the input: a tile walks over the taps in place.
 
-use super::dense::height;
+use super::columns::height;
 use super::isa::Isa;
 use super::layout::transpose;
 use super::shape::LANES;

@@ -4,10 +4,12 @@
 //! which instructions it is compiled to.
 
 use super::backend::{Backend, Kernel};
-use super::dense::Runs;
+use super::columns::Runs;
 use super::isa::{Isa, Portable};
 use super::tile::Spread;
-use super::{AdamStep, Batch, Conv2d, Pool2d, Start, conv, dense, element, layout, peak, pool};
+use super::{
+    AdamStep, Batch, Conv2d, Pool2d, Start, columns, conv, element, layout, panels, peak, pool,
+};
 
 macro_rules! kernels {
     ($(fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? = $generic:path;)*) => {
@@ -64,11 +66,11 @@ macro_rules! kernels {
 
 kernels! {
     fn run_panels(rows: usize, depth: usize, a: Spread<'_>, start: Start<'_>, b: &[f32],
-        c: &mut [f32]) = dense::panels;
+        c: &mut [f32]) = panels::panels;
     fn run_columns(rows: usize, columns: usize, depth: usize, a: Runs<'_>, b: &[f32],
-        c: &mut [f32]) = dense::columns;
+        c: &mut [f32]) = columns::columns;
     fn run_row_input_gradient(inputs: usize, outputs: usize, weights: &[f32], dy: &[f32],
-        dx: &mut [f32]) = dense::row_input_gradient;
+        dx: &mut [f32]) = columns::row_input_gradient;
     fn run_bias_gradient(outputs: usize, dy_rows: &[f32], db: &mut [f32]) = layout::bias_gradient;
     fn run_to_rows(batch: Batch, channels: usize, positions: usize, panels: &[f32],
         rows: &mut [f32]) = layout::to_rows;

@@ -26,8 +26,8 @@
 mod backend;
 #[cfg(feature = "std")]
 pub mod bench;
+mod columns;
 mod conv;
-mod dense;
 mod dispatch;
 mod element;
 mod function;
@@ -35,6 +35,7 @@ mod isa;
 mod layout;
 #[cfg(test)]
 mod naive;
+mod panels;
 mod peak;
 mod pool;
 mod product;

@@ -1,6 +1,6 @@
 //! The products as the library sees them: every length is checked here, then the backend is called.
 
-use super::dense::Runs;
+use super::columns::Runs;
 use super::tile::Spread;
 use super::{Batch, Conv2d, Kernel, LANES, Start};
 use crate::error::ShapeError;

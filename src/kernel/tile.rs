@@ -3,7 +3,7 @@
 //! A tile holds `C[m][n]` and adds `Σₖ A(m, k)·B(k, n)` to it, k rising. A is read value by value and
 //! spread over the lanes, B is read as vectors, so lanes, rows and tiles never mix: only the chain
 //! over k is sequential, and its order is the caller's. What A and B are (weights and samples, samples
-//! and weights, gradients) is the business of `dense` and `conv`.
+//! and weights, gradients) is the business of `panels`, `columns` and `conv`.
 
 // Loops over M and V are counted, so that they unroll and a tile stays in registers.
 #![allow(clippy::needless_range_loop)]
@@ -12,6 +12,9 @@ use core::mem::MaybeUninit;
 
 use super::isa::Isa;
 use super::shape::LANES;
+
+/// Steps of the chains between two visits of the result: what a tile reads stays in the L1 cache.
+pub(super) const STEPS: usize = 128;
 
 /// Where A lies: `values[row·m + step·k]`.
 #[derive(Clone, Copy)]
