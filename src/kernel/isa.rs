@@ -136,3 +136,51 @@ unsafe impl Isa for Portable {
 fn exact(a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
     core::array::from_fn(|lane| num::fma(a[lane], b[lane], c[lane]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An addend and a product that misses half of the addend's last place by less than f64 can
+    /// tell: rounding to f64 gives the halfway point, rounding that to f32 may go the wrong way. For
+    /// normal and for subnormal addends, in each of the lanes.
+    #[test]
+    fn four_lanes_round_once_where_f64_would_round_twice() {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u32
+        };
+        let mut twice = [0, 0];
+        for round in 0..4000 {
+            let (lane, subnormal) = (round % 4, round / 4 % 2);
+            // Half of the last place is 2^-24 beside 1, and 2^-150 beside any subnormal number.
+            let (addend, exponent) = [(127 << 23, -12), (0, -75)][subnormal];
+            let mut c = f32::from_bits(addend | 0x0040_0000 | next() & 0x003f_ffff);
+            // (1 + i·ε)·(1 − i·ε) = 1 − i²·ε².
+            let offset = (next() % 8 + 1) as f32 * f32::EPSILON;
+            let scale = 2.0f32.powi(exponent);
+            let (mut a, b) = (scale * (1.0 + offset), scale * (1.0 - offset));
+            if next() % 2 == 0 {
+                a = -a;
+            }
+            if next() % 2 == 0 {
+                c = -c;
+            }
+            let mut operands = [[1.0; 4]; 3];
+            for (operand, value) in operands.iter_mut().zip([a, b, c]) {
+                operand[lane] = value;
+            }
+            let got = Portable.fma(operands[0], operands[1], operands[2]);
+            for (at, got) in got.into_iter().enumerate() {
+                let want = if at == lane { a.mul_add(b, c) } else { 2.0 };
+                assert_eq!(got.to_bits(), want.to_bits(), "{a:e} · {b:e} + {c:e}, lane {at}");
+            }
+            let sum = f64::from(a) * f64::from(b) + f64::from(c);
+            twice[subnormal] += u32::from((sum as f32).to_bits() != got[lane].to_bits());
+        }
+        assert!(twice.iter().all(|&count| count > 100), "{twice:?} cases in which it matters");
+    }
+}
