@@ -78,8 +78,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in ["random", "es", "sep-cma-es", "ppo"] {
         let editor = reweight::editor::find(name).ok_or("not in the table")?.editor;
         let (spec, stack) = (env.spec(), Stack::new([1, 1, 1]));
-        let shape =
-            reweight::editor::JobShape { spec, stack: &stack, settings: &settings, training: None };
+        let shape = reweight::editor::JobShape {
+            spec,
+            stack: &stack,
+            settings: &settings,
+            training: None,
+            policy: None,
+        };
         let mut heap = Heap::new(JobMemory::need(&spec).and(editor.need(&shape)));
         let mut arena = heap.arena();
         let memory = JobMemory::new(&spec, &mut arena)?;

@@ -80,7 +80,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         )?;
         let before = world.original_score();
         let spec = world.spec();
-        let shape = JobShape { spec, stack: &target.stack, settings: &settings, training: None };
+        let shape = JobShape {
+            spec,
+            stack: &target.stack,
+            settings: &settings,
+            training: None,
+            policy: None,
+        };
         let mut heap = Heap::new(JobMemory::need(&spec).and(editor.need(&shape)));
         let mut arena = heap.arena();
         let memory = JobMemory::new(&spec, &mut arena)?;

@@ -72,8 +72,13 @@ fn editing_allocates_nothing_after_set_up() {
                 )
                 .unwrap();
                 let spec = world.spec();
-                let shape =
-                    JobShape { spec, stack: &toy.stack, settings: &settings, training: None };
+                let shape = JobShape {
+                    spec,
+                    stack: &toy.stack,
+                    settings: &settings,
+                    training: None,
+                    policy: None,
+                };
                 let mut heap = Heap::new(JobMemory::need(&spec).and(info.editor.need(&shape)));
                 let mut arena = heap.arena();
                 let memory = JobMemory::new(&spec, &mut arena).unwrap();

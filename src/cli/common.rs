@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use reweight::data;
+use reweight::editor::Refine;
 use reweight::kernel::{Backend, Kernel};
 use reweight::run::{Prepared, RunError};
 use std::io::Write;
@@ -93,6 +94,62 @@ pub(super) fn widths(text: &str) -> Result<(usize, usize), String> {
     text.split_once('x')
         .and_then(|(inputs, outputs)| Some((parse(inputs)?, parse(outputs)?)))
         .ok_or_else(|| "expected inputs x outputs, each from 1 to 65536, as in 128x32".into())
+}
+
+/// Classes, `0,3,5-7`.
+pub(super) fn class_list(text: &str) -> Result<Vec<u8>, String> {
+    let class = |part: &str| {
+        part.trim().parse::<u8>().map_err(|_| format!("{part:?} is not a class (0 to 255)"))
+    };
+    let mut classes = Vec::new();
+    for part in text.split(',') {
+        match part.split_once('-') {
+            None => classes.push(class(part)?),
+            Some((first, last)) => {
+                let (first, last) = (class(first)?, class(last)?);
+                if first > last {
+                    return Err(format!("{part}: the first class is above the last"));
+                }
+                classes.extend(first..=last);
+            }
+        }
+    }
+    Ok(classes)
+}
+
+/// How a trained policy acts.
+#[derive(Args, Debug)]
+pub(super) struct PolicyArgs {
+    /// Trained policy: a file or shift, mask, shift-core, mask-core [default: the world's own]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) policy: Option<String>,
+    /// The policy of the file that acts [default: the first without evaluations, else all]
+    #[arg(long, value_name = "N")]
+    pub(super) policy_seed: Option<usize>,
+    /// What follows its first action [default: none shift, es mask]
+    #[arg(long, value_enum)]
+    refine: Option<RefineName>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RefineName {
+    /// Nothing: no evaluation
+    None,
+    /// The best of ten scales, for each policy of the file
+    Scale,
+    /// The same, then a (1+1) evolution strategy for the rest of the budget
+    Es,
+}
+
+impl PolicyArgs {
+    /// What follows the first action.
+    pub(super) fn refine(&self) -> Option<Refine> {
+        self.refine.map(|refine| match refine {
+            RefineName::None => Refine::None,
+            RefineName::Scale => Refine::Scale,
+            RefineName::Es => Refine::Es,
+        })
+    }
 }
 
 /// Prints to standard output; a reader that has gone away (a closed pipe) is no error.

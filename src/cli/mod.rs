@@ -11,6 +11,7 @@ mod evaluate;
 mod inspect;
 mod progress;
 mod train;
+mod transfer;
 mod unlearn;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,9 @@ struct Cli {
 enum Command {
     /// Forget classes: every editor in both worlds, beside the baselines
     Unlearn(unlearn::Args),
+    /// Learn a policy on some networks, apply it to others
+    #[command(subcommand)]
+    Transfer(transfer::Command),
     /// Train a target network and save it
     Train(train::Args),
     /// Accuracy, per class, and digest of a network, edited or not
@@ -45,6 +49,7 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Unlearn(args) => unlearn::run(args),
+        Command::Transfer(command) => transfer::run(command),
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Apply(args) => apply::run(args),

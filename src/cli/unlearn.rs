@@ -1,6 +1,6 @@
 //! `reweight unlearn`.
 
-use super::common::{DataArgs, MachineArgs, print, widths};
+use super::common::{DataArgs, MachineArgs, PolicyArgs, print, widths};
 use super::progress::Progress;
 use clap::ValueEnum;
 use reweight::report;
@@ -41,6 +41,8 @@ pub(super) struct Args {
     /// Reward evaluations of each editor [default: 2000 shift, 5000 mask]
     #[arg(long, value_name = "N")]
     budget: Option<u64>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Rank of the action
     #[arg(long, value_name = "R", default_value_t = 1)]
     rank: usize,
@@ -126,6 +128,9 @@ impl Args {
             },
             set: self.set.clone(),
             budget: self.budget,
+            policy: self.policy.policy.clone(),
+            policy_seed: self.policy.policy_seed,
+            refine: self.policy.refine(),
             rank: self.rank,
             step: self.step,
             unit: self.unit.map(|unit| match unit {

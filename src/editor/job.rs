@@ -1,6 +1,6 @@
 //! What an editor is given: an environment with a budget, and what it found so far.
 
-use super::Settings;
+use super::{Settings, Sight};
 use crate::env::{Edited, End, Env, EnvError, Spec, Step};
 use crate::kernel::Kernel;
 use crate::model::{Samples, Training};
@@ -136,6 +136,7 @@ pub struct Job<'a> {
     best_steps: usize,
     policy_steps: usize,
     network: Option<Network<'a>>,
+    sight: Option<Sight<'a>>,
 }
 
 impl fmt::Debug for Job<'_> {
@@ -191,7 +192,19 @@ impl<'a> Job<'a> {
             best_steps: 0,
             policy_steps: 0,
             network,
+            sight: None,
         })
+    }
+
+    /// The same job with a view of the edited layer.
+    pub fn with_sight(mut self, sight: Sight<'a>) -> Self {
+        self.sight = Some(sight);
+        self
+    }
+
+    /// The view of the edited layer, for editors that look at it.
+    pub fn sight(&mut self) -> Option<&mut Sight<'a>> {
+        self.sight.as_mut()
     }
 
     /// Steps of an episode.

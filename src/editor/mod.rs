@@ -12,9 +12,11 @@ mod reference;
 mod registry;
 mod reward;
 pub mod search;
+mod sight;
 
 pub use job::{Job, JobError, JobMemory, Network, Point, Trace, TrainingSet};
-pub use registry::{EDITORS, EditorInfo, EditorKind, find};
+pub use registry::{EDITORS, EditorInfo, EditorKind, View, find};
+pub use sight::{Policies, REACH, Refine, SCALES, Sight};
 
 use crate::env::{EnvError, Spec};
 use crate::error::{ShapeError, TooSmall};
@@ -31,6 +33,8 @@ pub enum Outcome {
     /// The edit is the job's best actions by reward ([`Job::best`]), and perhaps those of a
     /// noise-free policy or distribution mean ([`Job::policy`]).
     Actions,
+    /// The edit is the actions that the editor left with [`Job::set_policy`]: it took no evaluation.
+    Policy,
     /// The edit is in the job's network ([`Job::network`]).
     Network,
 }
@@ -42,12 +46,17 @@ pub struct Settings {
     pub ppo: ppo::Config,
     /// Kernels that editors with networks of their own run on.
     pub kernel: Kernel,
+    /// What `policy` does after its first action; `None` for the world's own
+    /// ([`Refine::default_of`]).
+    pub refine: Option<Refine>,
+    /// The policy of a file that acts; `None` for the first one (without evaluations) or all of them.
+    pub policy_seed: Option<usize>,
 }
 
 impl Default for Settings {
     /// The preset [`ppo::Config::edit`] on the fastest kernels.
     fn default() -> Self {
-        Self { ppo: ppo::Config::edit(), kernel: Kernel::auto() }
+        Self { ppo: ppo::Config::edit(), kernel: Kernel::auto(), refine: None, policy_seed: None }
     }
 }
 
@@ -62,6 +71,8 @@ pub struct JobShape<'s> {
     pub settings: &'s Settings,
     /// Samples that the target was trained on, for editors that train.
     pub training: Option<&'s TrainingSet<'s>>,
+    /// The trained policy, for the editors that act by one.
+    pub policy: Option<ppo::NeuronPolicy>,
 }
 
 /// Why an editor gave up.

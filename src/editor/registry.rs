@@ -2,7 +2,7 @@
 
 use super::Editor;
 use super::reference::{LogitMask, Retrain, Untouched};
-use super::reward::{FlatPpo, OnePlusOne, Random, SepCma};
+use super::reward::{FlatPpo, OnePlusOne, Random, SepCma, Transferred, Variant};
 
 /// What a method may look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,17 @@ impl EditorKind {
     }
 }
 
+/// What a method sees of the edited layer, by forward passes, besides the reward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Nothing.
+    None,
+    /// Statistics of its rows and columns.
+    Neurons,
+    /// The same, and a policy that was trained to act on them.
+    Policy,
+}
+
 /// One row of the table.
 pub struct EditorInfo {
     /// The name by which the program, results and documentation know it.
@@ -39,6 +50,8 @@ pub struct EditorInfo {
     pub gradients: bool,
     /// Whether it needs the samples that trained the target.
     pub training_data: bool,
+    /// What it sees of the edited layer besides the reward.
+    pub view: View,
     /// One line for the reader of a report.
     pub summary: &'static str,
     /// Where it comes from.
@@ -63,6 +76,7 @@ pub const EDITORS: &[EditorInfo] = &[
         kind: EditorKind::Reward,
         gradients: false,
         training_data: false,
+        view: View::None,
         summary: "proximal policy optimisation with a network over all weights (the paper's agent)",
         source: "Schulman et al. 2017, arXiv 1707.06347; arXiv 2606.13461",
         editor: &FlatPpo,
@@ -72,6 +86,7 @@ pub const EDITORS: &[EditorInfo] = &[
         kind: EditorKind::Reward,
         gradients: false,
         training_data: false,
+        view: View::None,
         summary: "covariance matrix adaptation with a diagonal matrix",
         source: "Ros and Hansen 2008; Hansen 2016, arXiv 1604.00772",
         editor: &SepCma,
@@ -81,15 +96,47 @@ pub const EDITORS: &[EditorInfo] = &[
         kind: EditorKind::Reward,
         gradients: false,
         training_data: false,
+        view: View::None,
         summary: "(1+1) evolution strategy with the one-fifth success rule",
         source: "Rechenberg 1973; Kern et al. 2004",
         editor: &OnePlusOne,
+    },
+    EditorInfo {
+        name: "policy",
+        kind: EditorKind::Reward,
+        gradients: false,
+        training_data: false,
+        view: View::Policy,
+        summary: "a policy trained on other classes of other networks, applied as it is",
+        source: "this project",
+        editor: &Transferred(Variant::Whole),
+    },
+    EditorInfo {
+        name: "policy-untrained",
+        kind: EditorKind::Reward,
+        gradients: false,
+        training_data: false,
+        view: View::Policy,
+        summary: "control: the same policy before its training",
+        source: "control",
+        editor: &Transferred(Variant::Untrained),
+    },
+    EditorInfo {
+        name: "policy-shuffled",
+        kind: EditorKind::Reward,
+        gradients: false,
+        training_data: false,
+        view: View::Policy,
+        summary: "control: the same policy, its rows and columns exchanged at random",
+        source: "control",
+        editor: &Transferred(Variant::Shuffled),
     },
     EditorInfo {
         name: "random",
         kind: EditorKind::Reward,
         gradients: false,
         training_data: false,
+        view: View::None,
         summary: "uniform random search, the best kept",
         source: "Bergstra and Bengio 2012",
         editor: &Random,
@@ -99,6 +146,7 @@ pub const EDITORS: &[EditorInfo] = &[
         kind: EditorKind::Reference,
         gradients: false,
         training_data: false,
+        view: View::None,
         summary: "the forgotten class's output switched off",
         source: "trivial baseline",
         editor: &LogitMask,
@@ -108,6 +156,7 @@ pub const EDITORS: &[EditorInfo] = &[
         kind: EditorKind::Reference,
         gradients: false,
         training_data: false,
+        view: View::None,
         summary: "the network as it was",
         source: "trivial baseline",
         editor: &Untouched,
@@ -117,6 +166,7 @@ pub const EDITORS: &[EditorInfo] = &[
         kind: EditorKind::Reference,
         gradients: true,
         training_data: true,
+        view: View::None,
         summary: "trained again from scratch without the forget set",
         source: "the definition of exact unlearning",
         editor: &Retrain,

@@ -15,6 +15,7 @@ mod svg;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod training;
 mod words;
 
 pub use csv::{csv, timings};
@@ -23,6 +24,7 @@ pub use markdown::markdown;
 pub use summary::summarise;
 pub use svg::curves_svg;
 pub use terminal::table;
+pub use training::{training_text, write_training};
 
 use crate::run::record::Results;
 use crate::run::{self, RunError};

@@ -151,8 +151,13 @@ pub fn time_runs(kernel: Kernel) -> Result<Vec<RunTiming>, RunError> {
                     let _ = world.reset(0, &mut observation);
                     let _ = world.step(&action, &mut observation);
                 });
-                let shape =
-                    JobShape { spec, stack: &subject.stack, settings: &settings, training: None };
+                let shape = JobShape {
+                    spec,
+                    stack: &subject.stack,
+                    settings: &settings,
+                    training: None,
+                    policy: None,
+                };
                 let mut heap = Heap::new(JobMemory::need(&spec).and(editor.editor.need(&shape)));
                 let (mut seconds, mut evaluations) = (f64::INFINITY, 0);
                 for _ in 0..3 {

@@ -1,9 +1,10 @@
 //! The settings of `unlearn`: what they may be, and what they come to.
 
 use super::error::RunError;
+use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
 use super::target::TargetConfig;
-use crate::editor::{self, EditorInfo, Settings};
+use crate::editor::{self, EditorInfo, REACH, Refine, Settings, View};
 use crate::kernel::Kernel;
 use crate::nn::{Kind, Stack};
 use crate::ppo;
@@ -50,6 +51,12 @@ pub struct UnlearnConfig {
     /// Reward evaluations of each editor; `None` for the defaults (2,000 shift, 5,000 mask; 10,240 with
     /// the paper preset, five whole rollouts).
     pub budget: Option<u64>,
+    /// The trained policy that `policy` acts by: a built-in name or a path; `None` for the world's own.
+    pub policy: Option<String>,
+    /// The policy of the file that acts; `None` for the first one or all of them.
+    pub policy_seed: Option<usize>,
+    /// What `policy` does after its first action; `None` for the world's own.
+    pub refine: Option<Refine>,
     /// Rank of the action.
     pub rank: usize,
     /// Step; `None` for the world's own.
@@ -85,6 +92,9 @@ impl Default for UnlearnConfig {
             preset: Preset::Edit,
             set: Vec::new(),
             budget: None,
+            policy: None,
+            policy_seed: None,
+            refine: None,
             rank: 1,
             step: None,
             unit: None,
@@ -136,6 +146,29 @@ impl UnlearnConfig {
         world
     }
 
+    /// The world of an editor that sees the layer: its step reaches further, its rank is the number of
+    /// classes.
+    pub(super) fn world_of_view(&self, kind: WorldKind) -> Config {
+        let mut world = Config::new(kind);
+        world.lambda = self.lambda;
+        world.rank = self.forget.len().max(1);
+        world.step = self.step_of_view(kind) * REACH * world.rank as f32;
+        world
+    }
+
+    /// The step of such an editor before its world's reach.
+    pub(super) fn step_of_view(&self, kind: WorldKind) -> f32 {
+        self.step.unwrap_or(Config::new(kind).step)
+    }
+
+    /// Evaluations of an editor in a world.
+    pub(super) fn budget_for(&self, editor: &EditorInfo, kind: WorldKind) -> u64 {
+        match editor.view {
+            View::None => self.budget_of(kind),
+            View::Neurons | View::Policy => self.budget.unwrap_or(VIEW_BUDGET),
+        }
+    }
+
     pub(super) fn budget_of(&self, kind: WorldKind) -> u64 {
         self.budget.unwrap_or(match (self.preset, kind) {
             (Preset::Paper, _) => 10_240,
@@ -184,7 +217,12 @@ impl UnlearnConfig {
                 .map_err(|error| RunError::Usage(format!("--set {key}={value}: {error}")))?;
         }
         ppo.validate().map_err(|error| RunError::Usage(format!("--set: {error}")))?;
-        Ok(Settings { ppo, kernel: self.kernel })
+        Ok(Settings {
+            ppo,
+            kernel: self.kernel,
+            refine: self.refine,
+            policy_seed: self.policy_seed,
+        })
     }
 
     pub(super) fn plan(&self, data: &Prepared) -> Result<Plan, RunError> {
@@ -206,6 +244,26 @@ impl UnlearnConfig {
             reward: self.reward_kind(),
             forget,
         })
+    }
+
+    /// The trained policies that the planned editors need, one per world.
+    pub(super) fn policies(&self, plan: &Plan) -> Result<Vec<TrainedPolicy>, RunError> {
+        if plan.editors.iter().all(|editor| editor.view != View::Policy) {
+            return Ok(Vec::new());
+        }
+        let load = |&kind: &WorldKind| {
+            let policy = TrainedPolicy::load(self.policy.as_deref().unwrap_or(kind.name()))?;
+            if policy.kind == kind {
+                return Ok(policy);
+            }
+            Err(RunError::Failed(format!(
+                "{}: a policy for {} world, --world asks for {} world",
+                policy.name,
+                policy.kind.name(),
+                kind.name()
+            )))
+        };
+        self.worlds.iter().map(load).collect()
     }
 
     /// Every setting that can change a figure.
@@ -238,6 +296,9 @@ impl UnlearnConfig {
             ("editors".into(), json!(self.editors)),
             ("preset".into(), json!(preset)),
             ("set".into(), json!(self.set)),
+            ("policy".into(), json!(self.policy)),
+            ("policy_seed".into(), json!(self.policy_seed)),
+            ("refine".into(), json!(self.refine.map(Refine::name))),
             ("reward".into(), json!(reward)),
             ("seeds".into(), json!(self.seeds)),
             ("seed".into(), json!(self.seed)),
@@ -252,6 +313,9 @@ impl UnlearnConfig {
 
 /// The layer that is edited by default.
 pub(super) const DEFAULT_LAYER: &str = "fc2";
+
+/// Evaluations of editors that see the layer: ten scales of three policies, then as many of a search.
+const VIEW_BUDGET: u64 = 60;
 
 /// ShiftWorld's step in absolute units: what 1.5 × rms is for the layer 128 × 32 of `digits-cnn`.
 const ABSOLUTE_STEP: f32 = 0.2;

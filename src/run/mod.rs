@@ -13,10 +13,12 @@ mod evaluate;
 mod files;
 mod measure;
 mod observer;
+mod policy;
 mod pool;
 mod prepare;
 pub mod record;
 mod target;
+mod transfer;
 mod unit;
 mod unlearn;
 
@@ -26,6 +28,10 @@ pub use error::RunError;
 pub use evaluate::{Evaluation, PartAccuracy, evaluate};
 pub use files::{Store, apply_edit, inspect, load_network, save_network, target_key, write_file};
 pub use observer::{Observer, Silent};
+pub use policy::{BUILT_IN_POLICIES, TrainedPolicy};
 pub use prepare::{Part, Prepared};
 pub use target::{Target, TargetConfig, train_target};
+pub use transfer::{
+    SOURCE_SEED, Transfer, TransferConfig, TransferPoint, train_on, train_transfer,
+};
 pub use unlearn::{Artifact, Unlearned, unlearn};

@@ -28,6 +28,20 @@ impl Part {
         Ok(Self { batch, inputs, labels })
     }
 
+    /// The samples of these indices, in panels, in the order given.
+    pub(super) fn select(&self, indices: &[usize]) -> Self {
+        let batch = Batch::lanes(indices.len());
+        let features = self.inputs.len() / self.batch.len(1).max(1);
+        let mut inputs = vec![0.0; batch.len(features)];
+        for (to, &from) in indices.iter().enumerate() {
+            for feature in 0..features {
+                inputs[batch.at(features, to, feature)] =
+                    self.inputs[self.batch.at(features, from, feature)];
+            }
+        }
+        Self { batch, inputs, labels: indices.iter().map(|&index| self.labels[index]).collect() }
+    }
+
     /// The samples as networks take them.
     pub fn samples(&self) -> Samples<'_> {
         Samples { batch: self.batch, inputs: &self.inputs, labels: &self.labels }

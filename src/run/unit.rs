@@ -3,19 +3,21 @@
 use super::error::RunError;
 use super::measure::Gauge;
 use super::observer::Observer;
+use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
 use super::record::{CurvePoint, Figures, PolicyFigures};
 use super::target::Target;
 use crate::editor::{
-    EditorInfo, Job, JobMemory, JobShape, Network, Outcome, Point, Settings, TrainingSet,
+    EditorInfo, Job, JobMemory, JobShape, Network, Outcome, Point, Policies, Settings, Sight,
+    TrainingSet,
 };
 use crate::env::Env;
 use crate::kernel::Kernel;
 use crate::model::Training;
 use crate::num;
 use crate::slab::Heap;
-use crate::task::Unlearning;
-use crate::world::{Config, RewardForm, World};
+use crate::task::{ClassSet, Unlearning};
+use crate::world::{Config, FeatureSet, NeuronRequest, Neurons, RewardForm, World};
 use std::time::Instant;
 
 /// What a unit works with.
@@ -31,6 +33,8 @@ pub(super) struct Unit<'a> {
     pub(super) editor: &'static EditorInfo,
     pub(super) budget: u64,
     pub(super) target_value: f32,
+    /// For editors that see the layer: the step before their world's reach, and the trained policy.
+    pub(super) view: Option<(f32, Option<&'a TrainedPolicy>)>,
 }
 
 /// What a unit found.
@@ -81,7 +85,32 @@ impl Unit<'_> {
             &mut world_heap.arena(),
         )?;
         let spec = world.spec();
-        let shape = JobShape { spec, stack, settings: self.settings, training: Some(&training) };
+        let started = Instant::now();
+        let policies = match self.view {
+            Some((_, Some(trained))) => Some(trained.policies()?),
+            _ => None,
+        };
+        let requests = self.requests(policies.as_ref());
+        let mut neuron_heaps: Vec<Heap> = requests
+            .iter()
+            .map(|request| {
+                Heap::new(Neurons::need(stack, self.layer, samples.labels.len(), request))
+            })
+            .collect();
+        let mut neurons = Vec::with_capacity(requests.len());
+        for (request, heap) in requests.iter().zip(&mut neuron_heaps) {
+            let mut arena = heap.arena();
+            let (kernel, layer) = (self.kernel, self.layer);
+            neurons
+                .push(Neurons::new(kernel, stack, original, layer, samples, *request, &mut arena)?);
+        }
+        let shape = JobShape {
+            spec,
+            stack,
+            settings: self.settings,
+            training: Some(&training),
+            policy: policies.map(|policies| policies.policy()),
+        };
         let mut editor_heap =
             Heap::new(JobMemory::need(&spec).and(self.editor.editor.need(&shape)));
         let peak_bytes = (world_heap_bytes(&self.world, stack, self.layer, samples.labels.len())
@@ -97,7 +126,6 @@ impl Unit<'_> {
         };
         let mut curve = Curve::new(self.budget, observer);
         let mut trace = |point: Point| curve.point(point);
-        let started = Instant::now();
         let mut job = Job::new(
             &mut world,
             self.world.reward == RewardForm::Difference,
@@ -109,6 +137,9 @@ impl Unit<'_> {
             memory,
             Some(network),
         )?;
+        if let Some((step, _)) = self.view {
+            job = job.with_sight(Sight { neurons: &mut neurons, policies, step });
+        }
         let outcome = self
             .editor
             .editor
@@ -141,7 +172,11 @@ impl Unit<'_> {
             }
             Ok(parameters)
         };
-        let actions = best.filter(|_| outcome == Outcome::Actions);
+        let actions = match outcome {
+            Outcome::Actions => best,
+            Outcome::Policy => policy.clone(),
+            Outcome::Network => None,
+        };
         let parameters = match &actions {
             Some(actions) => with_actions(actions)?,
             None => network_parameters.clone(),
@@ -178,6 +213,27 @@ impl Unit<'_> {
             digest: digest.finish(),
             curve,
         })
+    }
+}
+
+impl Unit<'_> {
+    /// What an editor that sees the layer asks of it: one view per class. Other classes that are
+    /// forgotten in the same edit count for nothing.
+    fn requests(&self, policies: Option<&Policies<'_>>) -> Vec<NeuronRequest> {
+        if self.view.is_none() {
+            return Vec::new();
+        }
+        let features = policies.map_or(FeatureSet::All, |policies| policies.features);
+        let forget = self.task.forget();
+        let others = |class: u8| {
+            let rest: Vec<u8> = forget.iter().filter(|&other| other != class).collect();
+            ClassSet::of(&rest)
+        };
+        let kind = self.world.kind;
+        forget
+            .iter()
+            .map(|class| NeuronRequest { kind, features, class, gone: others(class) })
+            .collect()
     }
 }
 

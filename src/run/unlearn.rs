@@ -9,7 +9,7 @@ use super::prepare::Prepared;
 use super::record::{DataRecord, Results, RunRecord, SCHEMA, TargetRecord};
 use super::target::{Target, network_digest, train_target};
 use super::unit::{Found, Unit};
-use crate::editor::EditorKind;
+use crate::editor::{EditorKind, View};
 use crate::task::{ClassSet, Unlearning};
 use crate::world::{Config, WorldKind};
 
@@ -53,6 +53,7 @@ pub fn unlearn(
     observer: &dyn Observer,
 ) -> Result<Unlearned, RunError> {
     let plan = config.plan(data)?;
+    let policies = config.policies(&plan)?;
     let seeds: Vec<u64> = (config.seed..config.seed + config.seeds).collect();
     let ready: Vec<(u64, Option<Target>)> =
         seeds.iter().map(|&seed| (seed, cached(seed))).collect();
@@ -92,12 +93,16 @@ pub fn unlearn(
     let mut units: Vec<(Option<WorldKind>, Unit<'_>)> = Vec::new();
     for &editor in &plan.editors {
         let worlds: Vec<Option<WorldKind>> = match editor.kind {
-            EditorKind::Reward => config.worlds.iter().copied().map(Some).collect(),
+            EditorKind::Reward | EditorKind::Closed => {
+                config.worlds.iter().copied().map(Some).collect()
+            }
             _ => vec![None],
         };
         for world in worlds {
             let kind = world.unwrap_or(WorldKind::Shift);
             for target in &targets {
+                let sees = editor.view != View::None;
+                let policy = policies.iter().find(|policy| policy.kind == kind);
                 units.push((
                     world,
                     Unit {
@@ -107,11 +112,15 @@ pub fn unlearn(
                         target,
                         training: config.target.training,
                         layer,
-                        world: config.world(kind),
+                        world: if sees { config.world_of_view(kind) } else { config.world(kind) },
                         settings: &plan.settings,
                         editor,
-                        budget: if world.is_some() { config.budget_of(kind) } else { 0 },
+                        budget: if world.is_some() { config.budget_for(editor, kind) } else { 0 },
                         target_value: TARGET_VALUE,
+                        view: sees.then(|| {
+                            let policy = policy.filter(|_| editor.view == View::Policy);
+                            (config.step_of_view(kind), policy)
+                        }),
                     },
                 ));
             }

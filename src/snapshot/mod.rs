@@ -1,4 +1,4 @@
-//! Files: networks and edits, versioned and checksummed.
+//! Files: networks, edits and policies, versioned and checksummed.
 //!
 //! What belongs here: how a value becomes bytes and how bytes are checked before anything is believed.
 //! What does not: paths and disks (`run`), what the values mean.
@@ -10,7 +10,9 @@
 mod container;
 mod edit;
 mod network;
+mod policy;
 
 pub use container::{FileKind, HEAD, Head, SnapshotError, VERSION, peek};
 pub use edit::EditFile;
 pub use network::NetworkFile;
+pub use policy::PolicyFile;

@@ -207,6 +207,24 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// The reward of one action on the unedited network, as a first [`Env::step`] of an episode gives
+    /// it, without observations. Ends any running episode and leaves the network unedited.
+    ///
+    /// # Errors
+    /// [`EnvError`] as for a step.
+    pub fn evaluate(&mut self, action: &[f32]) -> Result<f32, EnvError> {
+        self.time = None;
+        self.pristine = true;
+        self.prefix.restore();
+        self.take(action)?;
+        self.form()?;
+        let value = self.value_of_trial()?;
+        Ok(match self.config.reward {
+            RewardForm::Level => value,
+            RewardForm::Difference => value - self.reward_of(self.original),
+        })
+    }
+
     /// Score on the reward split of the weights that [`Env::edited`] shows, run as formed.
     ///
     /// # Errors

@@ -13,7 +13,12 @@
 mod action;
 mod config;
 mod env;
+mod neuron;
 
 pub use action::Change;
 pub use config::{Config, ConfigError, Observation, RewardForm, Unit, WorldKind};
 pub use env::{World, WorldError};
+pub use neuron::{
+    FEATURE_VERSION, FeatureSet, MAX_FORGET, MAX_RETAIN, NeuronContext, NeuronRequest, Neurons,
+    PROBES,
+};

@@ -41,6 +41,21 @@ impl<'a> OnePlusOneEs<'a> {
         Ok(Self { parent: arena.take(n)?, child: arena.take(n)?, sigma: START_SIGMA, value: None })
     }
 
+    /// A search that goes on from `point`, whose value is known.
+    ///
+    /// # Errors
+    /// [`TooSmall`] when the arena holds less than [`need`](Self::need).
+    pub fn starting_at(
+        point: &[f32],
+        value: f32,
+        sigma: f32,
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, TooSmall> {
+        let search = Self::new(point.len(), arena)?;
+        search.parent.copy_from_slice(point);
+        Ok(Self { sigma, value: Some(value), ..search })
+    }
+
     /// Draws the next point: N(0, .3²) at first, then around the parent.
     pub fn ask(&mut self, rng: &mut Rng) {
         let (first, sigma) = (self.value.is_none(), self.sigma);

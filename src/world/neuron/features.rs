@@ -1,0 +1,136 @@
+//! The feature sets, their names, and how a feature is normalised.
+
+use crate::kernel::LANES;
+use crate::num;
+
+/// Version of the definitions below: a policy that was trained on another one is refused.
+pub const FEATURE_VERSION: u32 = 1;
+
+/// A set of features. With `f` and `r` for means over forget and retain samples, `gp` for the
+/// sensitivity `O[c, j] − Σ_k q_k O[k, j]` (q the mean softmax over the other classes on forget
+/// samples), `rmsn(x) = x / rms(x)` and `std1(x) = (x − mean) / std` over the neurons of the layer,
+/// everything held to [−4, 4] and 0 where a denominator is 0:
+///
+/// | columns | |
+/// | --- | --- |
+/// | `mf`, `mr`, `sr` | std1 of f(x), r(x), std over retain |
+/// | `wn`, `wm` | std1 of the norm, rmsn of the mean of the column's weights |
+/// | `z` | rmsn of (f(x) − r(x)) / (std_r + .1 · layer mean of std_r) |
+/// | `flow` | rmsn of Σ_j W_ji gp_j P(H_j > 0 on forget) |
+/// | `lda`, `lda3` | rmsn of (E_r[x xᵀ] + ρ·tr/d·I)⁻¹ f(x), ρ = .03 and 3 |
+///
+/// | rows | |
+/// | --- | --- |
+/// | `hf`, `hr`, `sr`, `wn`, `wm`, `z` | as for columns, of H and of the row's weights |
+/// | `pz` | rmsn of f(P) − r(P) |
+/// | `g`, `gp`, `o7` | rmsn of O[c, j] − mean of the others, of gp, of O[c, j] |
+/// | `ostd` | std1 of the deviation of O[k, j] over k ≠ c |
+/// | `lr` | rmsn of Σ_i W_ji max(0, f(x_i) − r(x_i)) |
+/// | `act` | P(H_j > 0 on forget) − P(H_j > 0 on retain) |
+/// | `lf` | rmsn of Σ_i W_ji abs(lda_i) f(x_i) |
+/// | five of the response | see [`Neurons::respond`](super::Neurons::respond) |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeatureSet {
+    /// 13 of a row (`hf` … `act`), 7 of a column (`mf` … `flow`): no system of equations is solved.
+    Core,
+    /// `Core` and `lda3`: the default in ShiftWorld.
+    CoreLda3,
+    /// `Core`, `lda`, `lf`, and rows that respond to the columns' choice: the default in MaskWorld.
+    All,
+}
+
+impl FeatureSet {
+    /// Every set.
+    pub const ALL: [Self; 3] = [Self::Core, Self::CoreLda3, Self::All];
+
+    /// "core", "core+lda3" or "all".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::CoreLda3 => "core+lda3",
+            Self::All => "all",
+        }
+    }
+
+    /// The set of that name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|set| set.name() == name)
+    }
+
+    /// Number of features of a row.
+    pub const fn rows(self) -> usize {
+        match self {
+            Self::Core | Self::CoreLda3 => 13,
+            Self::All => 14 + RESPONSES,
+        }
+    }
+
+    /// Number of features of a column.
+    pub const fn columns(self) -> usize {
+        match self {
+            Self::Core => 7,
+            Self::CoreLda3 | Self::All => 8,
+        }
+    }
+
+    /// Whether rows respond to the columns' choice.
+    pub const fn responds(self) -> bool {
+        matches!(self, Self::All)
+    }
+
+    /// Whether inputs of the layer are kept: a system of equations is solved.
+    pub const fn keeps(self) -> bool {
+        !matches!(self, Self::Core)
+    }
+
+    pub(super) const fn ridge(self) -> f32 {
+        match self {
+            Self::CoreLda3 => 3.0,
+            _ => 0.03,
+        }
+    }
+}
+
+/// Features of a row's response.
+pub(super) const RESPONSES: usize = 5;
+
+/// Features beyond this are held to it.
+const LIMIT: f32 = 4.0;
+
+/// x / rms(x), held to ±4; zeros where the rms is 0.
+pub(super) fn rmsn(values: &mut [f32]) {
+    let rms = num::rms(values);
+    let divide = rms > 0.0;
+    for value in values {
+        *value = if divide { held(*value / rms) } else { 0.0 };
+    }
+}
+
+/// (x − mean) / std, held to ±4; zeros where the deviation is 0.
+pub(super) fn std1(values: &mut [f32]) {
+    let mean = num::mean(values);
+    for value in values.iter_mut() {
+        *value -= mean;
+    }
+    rmsn(values);
+}
+
+fn held(value: f32) -> f32 {
+    if value > LIMIT {
+        LIMIT
+    } else if value < -LIMIT {
+        -LIMIT
+    } else {
+        value
+    }
+}
+
+/// Puts one feature of all neurons into panels of `features` features.
+pub(super) fn put(panels: &mut [f32], features: usize, feature: usize, values: &[f32]) {
+    for (panel, values) in panels.chunks_mut((features * LANES).max(1)).zip(values.chunks(LANES)) {
+        let lanes = panel.get_mut(feature * LANES..).unwrap_or_default();
+        for (to, &value) in lanes.iter_mut().zip(values) {
+            *to = value;
+        }
+    }
+}

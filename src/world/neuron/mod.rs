@@ -1,0 +1,26 @@
+//! What forward passes show of the rows and columns of a layer, for policies that act on each alike.
+//!
+//! What belongs here: the features of rows and columns, the effective next layer, and the size of
+//! step that the network's own confidence asks for. What does not: the policy (`ppo`), closed-form
+//! edits made of the same numbers (`editor`).
+//!
+//! For a forget class c, [`Neurons`] streams once over the samples of the reward split, forget (label
+//! c) and retain (all others), and keeps moments of the layer's input x, its output P before the
+//! activation and H after it. What lies behind the layer is a black box that is run forward:
+//! the *effective next layer* `O[k, j]` is the mean over forget samples of
+//! `(z_k(H + δ_j e_j) − z_k(H)) / δ_j`, z the logits and `δ_j = .5·max(std_f H_j, .2·mean_j std_f H_j)`.
+//! It equals the next layer's weights where that layer gives the logits, and stands in for the rest
+//! of the network where it does not, so one policy edits any depth.
+
+mod build;
+mod context;
+mod features;
+mod response;
+mod solve;
+mod statistics;
+#[cfg(test)]
+mod tests;
+
+pub use build::{MAX_FORGET, MAX_RETAIN, NeuronRequest, Neurons, PROBES};
+pub use context::NeuronContext;
+pub use features::{FEATURE_VERSION, FeatureSet};
