@@ -36,7 +36,7 @@ pub(super) struct TrainArgs {
     /// Source networks of each width [default: 6,3,3, and 3 shift]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     networks: Vec<usize>,
-    /// Reward evaluations of each policy seed [default: 32000 shift, 38400 mask]
+    /// Reward evaluations of each policy seed [default: 32000 shift, 39936 mask]
     #[arg(long, value_name = "N")]
     budget: Option<u64>,
     /// Policies in the file, each trained with a seed of its own

@@ -35,6 +35,11 @@ pub struct TransferConfig {
     pub training: Training,
     /// Evaluations of each policy seed; `None` for the world's default.
     pub budget: Option<u64>,
+    /// Beginnings of each policy: so many are trained for [`trial`](Self::trial) updates, and the one with the
+    /// best mean reward over the last of them goes on. 1 for no choice.
+    pub starts: usize,
+    /// Updates of a beginning.
+    pub trial: usize,
     /// Number of policies.
     pub seeds: u64,
     /// First seed.
@@ -70,9 +75,12 @@ impl TransferConfig {
             shapes,
             training: Training::DIGITS,
             budget: None,
+            // In MaskWorld some beginnings end in a worse kind of edit, and show it early.
+            starts: if world == WorldKind::Mask { 5 } else { 1 },
+            trial: 20,
             seeds: 3,
             seed: 0,
-            hidden: 16,
+            hidden: if world == WorldKind::Mask { 20 } else { 16 },
             samples: (100, 300),
             ppo: NeuronConfig::default(),
             split_seed: 0,
@@ -93,13 +101,21 @@ impl TransferConfig {
     pub fn budget(&self) -> u64 {
         self.budget.unwrap_or(match self.world {
             WorldKind::Shift => 32_000,
-            WorldKind::Mask => 38_400,
+            WorldKind::Mask => 39_936,
         })
     }
 
     /// Number of updates that the budget pays for.
     pub fn updates(&self) -> usize {
         usize::try_from(self.budget()).unwrap_or(usize::MAX) / self.ppo.evaluations().max(1)
+    }
+
+    /// Updates of a beginning, and updates of the policy that is kept, those included.
+    fn split(&self) -> (usize, usize) {
+        let extra = self.starts.saturating_sub(1);
+        // Never more than half of the budget for choosing.
+        let trial = if extra == 0 { 0 } else { self.trial.min(self.updates() / (2 * extra)) };
+        (trial, self.updates() - extra * trial)
     }
 
     /// Checks what the command line alone shows to be wrong.
@@ -331,27 +347,48 @@ fn train_policy(
     };
     let count = contexts.len();
     let ppo_config = NeuronConfig { contexts: config.ppo.contexts.min(count), ..config.ppo };
-    let mut heap = Heap::new(NeuronPpo::need(&policy, &ppo_config, (rows, columns), count));
-    let mut ppo = NeuronPpo::new(
-        policy,
-        ppo_config,
-        config.kernel,
-        (rows, columns),
-        count,
-        seed,
-        &mut heap.arena(),
-    )
-    .map_err(failed)?;
     let mut list: Vec<&mut dyn Context> =
         contexts.iter_mut().map(|context| context as &mut dyn Context).collect();
-    let updates = config.updates();
-    let mut curve = Vec::with_capacity(updates);
-    for update in 0..updates {
-        let seen = ppo.update(&mut list, update as f32 / updates as f32).map_err(failed)?;
-        let evaluations = ((update + 1) * ppo_config.evaluations()) as u64;
-        curve.push(TransferPoint { evaluations, update: seen });
-        observer.advanced(1.0 / updates as f64);
+    let (trial, updates) = config.split();
+    let starts = config.starts.max(1);
+    let need = NeuronPpo::need(&policy, &ppo_config, (rows, columns), count);
+    let mut heaps: Vec<Heap> = (0..starts).map(|_| Heap::new(need)).collect();
+    let mut kept: Option<(f32, NeuronPpo<'_>, Vec<TransferPoint>)> = None;
+    let mut used = 0;
+    let mut run = |ppo: &mut NeuronPpo<'_>, curve: &mut Vec<TransferPoint>, until: usize| {
+        while curve.len() < until {
+            let progress = curve.len() as f32 / updates as f32;
+            let update = ppo.update(&mut list, progress).map_err(failed)?;
+            used += ppo_config.evaluations() as u64;
+            curve.push(TransferPoint { evaluations: used, update });
+            observer.advanced(1.0 / config.updates() as f64);
+        }
+        Ok::<_, RunError>(())
+    };
+    for (start, heap) in (0u64..).zip(&mut heaps) {
+        let mut ppo = NeuronPpo::new(
+            policy,
+            ppo_config,
+            config.kernel,
+            (rows, columns),
+            count,
+            seed * starts as u64 + start,
+            &mut heap.arena(),
+        )
+        .map_err(failed)?;
+        let mut curve = Vec::with_capacity(updates);
+        run(&mut ppo, &mut curve, trial)?;
+        let rewards: Vec<f32> =
+            curve.iter().skip(trial / 2).map(|point| point.update.reward).collect();
+        let value = num::mean(&rewards);
+        if kept.as_ref().is_none_or(|(held, ..)| value > *held) {
+            kept = Some((value, ppo, curve));
+        }
     }
+    let Some((_, mut ppo, mut curve)) = kept else {
+        return Err(RunError::Usage("at least one beginning is needed".into()));
+    };
+    run(&mut ppo, &mut curve, updates)?;
     Ok(Seed {
         parameters: ppo.parameters().to_vec(),
         curve,

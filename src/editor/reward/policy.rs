@@ -28,7 +28,7 @@ pub(crate) enum Variant {
 }
 
 /// Step size of the evolution strategy, in units of the action before it is squashed.
-const SIGMA: f32 = 0.15;
+const SIGMA: f32 = 0.1;
 
 /// Classes that can be forgotten at once.
 const MAX_CLASSES: usize = 32;
