@@ -1,6 +1,7 @@
 //! The table of editors.
 
 use super::Editor;
+use super::closed::{Closed, activation, lda, projection};
 use super::reference::{LogitMask, Retrain, Untouched};
 use super::reward::{FlatPpo, OnePlusOne, Random, SepCma, Transferred, Variant};
 
@@ -140,6 +141,36 @@ pub const EDITORS: &[EditorInfo] = &[
         summary: "uniform random search, the best kept",
         source: "Bergstra and Bengio 2012",
         editor: &Random,
+    },
+    EditorInfo {
+        name: "projection",
+        kind: EditorKind::Closed,
+        gradients: false,
+        training_data: false,
+        view: View::Neurons,
+        summary: "contrast of the layer's inputs, against the class, ten scales",
+        source: "difference of means: Turner et al. 2023, arXiv 2308.10248",
+        editor: &Closed(projection),
+    },
+    EditorInfo {
+        name: "lda",
+        kind: EditorKind::Closed,
+        gradients: false,
+        training_data: false,
+        view: View::Neurons,
+        summary: "linear discriminant of the layer's inputs, against the class, ten scales",
+        source: "Fisher 1936",
+        editor: &Closed(lda),
+    },
+    EditorInfo {
+        name: "activation",
+        kind: EditorKind::Closed,
+        gradients: false,
+        training_data: false,
+        view: View::Neurons,
+        summary: "least squares under the pattern of active rows, ten scales",
+        source: "this project",
+        editor: &Closed(activation),
     },
     EditorInfo {
         name: "logit-mask",

@@ -548,17 +548,19 @@ fn work(features: FeatureSet, inputs: usize, outputs: usize, samples: usize) -> 
         return larger(lda, inputs);
     }
     let forget = samples.min(MAX_FORGET);
-    larger(lda, inputs).max(super::response::need(inputs, outputs, forget, kept))
+    larger(lda, inputs)
+        .max(super::response::need(inputs, outputs, forget, kept))
+        .max(super::closed::need(inputs, outputs, forget, kept))
 }
 
-const fn inverse_need(inputs: usize, kept: usize) -> usize {
+pub(super) const fn inverse_need(inputs: usize, kept: usize) -> usize {
     let small = if inputs < kept { inputs } else { kept };
     // The matrix, its panel form, inputs row by row and transposed, two vectors.
     Batch::lanes(kept).len(small) + small * small + 2 * kept * inputs + kept + inputs
 }
 
 /// `b ← (E[x xᵀ] + ρ·tr/d·I)⁻¹ b` over the kept samples, up to a positive factor.
-fn inverse_covariance(
+pub(super) fn inverse_covariance(
     kernel: Kernel,
     kept: &Kept<'_>,
     inputs: usize,

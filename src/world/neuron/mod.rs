@@ -13,6 +13,7 @@
 //! of the network where it does not, so one policy edits any depth.
 
 mod build;
+mod closed;
 mod context;
 mod features;
 mod response;
