@@ -8,7 +8,8 @@ use super::columns::Runs;
 use super::isa::{Isa, Portable};
 use super::tile::Spread;
 use super::{
-    AdamStep, Batch, Conv2d, Pool2d, Start, columns, conv, element, layout, panels, peak, pool,
+    AdamStep, Batch, Conv2d, LowRank, Pool2d, Start, columns, conv, element, layout, low_rank,
+    panels, peak, pool,
 };
 
 macro_rules! kernels {
@@ -67,6 +68,8 @@ macro_rules! kernels {
 kernels! {
     fn run_panels(rows: usize, depth: usize, a: Spread<'_>, start: Start<'_>, b: &[f32],
         c: &mut [f32]) = panels::panels;
+    fn run_low_rank(change: LowRank<'_>, relu: bool, before: &[f32], x: &[f32], thin: &mut [f32],
+        y: &mut [f32]) = low_rank::low_rank;
     fn run_columns(rows: usize, columns: usize, depth: usize, a: Runs<'_>, b: &[f32],
         c: &mut [f32]) = columns::columns;
     fn run_row_input_gradient(inputs: usize, outputs: usize, weights: &[f32], dy: &[f32],

@@ -19,7 +19,7 @@
 //! # `unsafe`
 //!
 //! Three things need it: intrinsics, whose presence a token proves (`isa`); reads and writes of a
-//! register tile, whose extent it tests first (`tile`); calls into code compiled for an instruction
+//! register tile, whose extent it tests first (`tile`, `together`, `low_rank`); calls into code compiled for an instruction
 //! set, which only a [`Kernel`] of that set makes (`dispatch`).
 #![allow(unsafe_code)]
 
@@ -33,6 +33,7 @@ mod element;
 mod function;
 mod isa;
 mod layout;
+mod low_rank;
 #[cfg(test)]
 mod naive;
 mod panels;
@@ -43,11 +44,12 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod together;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use backend::{Backend, Kernel};
-pub use shape::{Batch, Conv2d, LANES, Pool2d};
+pub use shape::{Batch, Conv2d, LANES, Pool2d, TOGETHER};
 
 /// What the chains of a product start from.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +60,21 @@ pub enum Start<'a> {
     Bias(&'a [f32]),
     /// One value per output and sample, laid out as the result: a product that is continued.
     Values(&'a [f32]),
+}
+
+/// A matrix `inputs × outputs` of low rank: V·U.
+#[derive(Clone, Copy, Debug)]
+pub struct LowRank<'a> {
+    /// Inputs of the layer that it changes.
+    pub inputs: usize,
+    /// Rank r.
+    pub rank: usize,
+    /// Outputs of the layer.
+    pub outputs: usize,
+    /// V, `inputs × r`.
+    pub v: &'a [f32],
+    /// U, `r × outputs`.
+    pub u: &'a [f32],
 }
 
 /// The settings of one Adam step (Kingma and Ba 2015, algorithm 1).

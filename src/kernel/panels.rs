@@ -4,10 +4,10 @@
 
 use core::mem::MaybeUninit;
 
-use super::Start;
 use super::isa::Isa;
-use super::shape::LANES;
+use super::shape::{LANES, TOGETHER};
 use super::tile::{Rows, STEPS, Spread, Tile, from, from_mut, panel_tiles, split};
+use super::{Start, together};
 
 /// Rows of A that are packed together: a few tiles share what lies in the L1 cache of B.
 const STRIP: usize = 24;
@@ -34,6 +34,17 @@ pub(super) fn panels<I: Isa>(
         return;
     }
     let panels = c.len() / (rows * LANES);
+    let whole = if together::pays::<I>(rows, depth) { panels / TOGETHER * TOGETHER } else { 0 };
+    together::together(isa, whole, rows, depth, a, start, b, c);
+    if whole == panels {
+        return;
+    }
+    let (panels, done) = (panels - whole, whole * rows * LANES);
+    let (b, c) = (from(b, whole * depth * LANES), from_mut(c, done));
+    let start = match start {
+        Start::Values(values) => Start::Values(from(values, done)),
+        start => start,
+    };
     let tiles = rows.div_ceil(I::ROWS);
     if tiles == 1 {
         one_tile(isa, panels, rows, depth, a, start, b, c);
@@ -114,25 +125,13 @@ fn one_tile<I: Isa>(
     c: &mut [f32],
 ) {
     let (b_panel, c_panel) = (depth * LANES, rows * LANES);
-    // A single row has too few chains to keep the multipliers busy: eight vectors of several panels.
-    let together = 8 * I::WIDTH / LANES;
-    let wide = if rows == 1 && together > 1 { panels / together * together } else { 0 };
-    for panel in (0..wide).step_by(together.max(1)) {
-        let start = First::new(start, 0, panel * c_panel);
-        let (b, c) = (from(b, panel * b_panel), from_mut(c, panel * c_panel));
-        several_panels::<I, 8>(isa, depth, a, b, start, c);
-    }
-    if wide < panels {
-        let start = First::new(start, 0, wide * c_panel);
-        let (b, c) = (from(b, wide * b_panel), from_mut(c, wide * c_panel));
-        let size = [panels - wide, depth, b_panel, c_panel];
-        panel_tiles!(I, rows, panel_tile(isa, size, a, b, start, c));
-    }
+    let size = [panels, depth, b_panel, c_panel];
+    panel_tiles!(I, rows, panel_tile(isa, size, a, b, First::new(start, 0, 0), c));
 }
 
 /// What the chains of one tile start from.
 #[derive(Clone, Copy)]
-enum First<'a> {
+pub(super) enum First<'a> {
     Zero,
     PerRow(&'a [f32]),
     Rows(&'a [f32]),
@@ -142,7 +141,7 @@ enum First<'a> {
 impl<'a> First<'a> {
     /// The start of row `row`, whose values begin at `at`.
     #[inline(always)]
-    fn new(start: Start<'a>, row: usize, at: usize) -> Self {
+    pub(super) fn new(start: Start<'a>, row: usize, at: usize) -> Self {
         match start {
             Start::Zero => Self::Zero,
             Start::Bias(bias) => Self::PerRow(from(bias, row)),
@@ -177,25 +176,4 @@ fn panel_tile<I: Isa, const M: usize, const V: usize>(
             tile.store(from_mut(c, at), LANES, LANES);
         }
     }
-}
-
-/// One row over the lanes of as many panels as `V` vectors span.
-#[inline(always)]
-fn several_panels<I: Isa, const V: usize>(
-    isa: I,
-    depth: usize,
-    a: Spread<'_>,
-    b: &[f32],
-    start: First<'_>,
-    c: &mut [f32],
-) {
-    let columns = Tile::<I, 1, V>::COLUMNS;
-    let mut tile = match start {
-        First::Zero => Tile::<I, 1, V>::zero(isa),
-        First::PerRow(values) => Tile::spread(isa, values),
-        First::Rows(values) => Tile::load(isa, values, 0, columns),
-        First::Continue => Tile::load(isa, c, 0, columns),
-    };
-    tile.accumulate(depth, a, Rows { values: b, step: LANES, panel: depth * LANES });
-    tile.store(c, 0, columns);
 }

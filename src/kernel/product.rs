@@ -2,7 +2,7 @@
 
 use super::columns::Runs;
 use super::tile::Spread;
-use super::{Batch, Conv2d, Kernel, LANES, Start};
+use super::{Batch, Conv2d, Kernel, LANES, LowRank, Start};
 use crate::error::ShapeError;
 
 impl Kernel {
@@ -38,6 +38,45 @@ impl Kernel {
             }
             let a = Runs { values: x, row: inputs, step: 1, run: inputs, jump: 0 };
             self.run_columns(batch.samples(), outputs, inputs, a, weights, y);
+        }
+        Ok(())
+    }
+
+    /// `y = before + (x·V)·U`, then ReLU where `relu` says so: a dense layer whose output `before` is
+    /// known, changed by a matrix of low rank.
+    ///
+    /// x is `inputs` features, `before` and y are `outputs` features. `thin` is working memory of
+    /// `rank` features; what it holds afterwards is not stated. A value of x·V is one chain over the
+    /// inputs from zero, a value of y one over the rank, continued from `before`.
+    ///
+    /// # Errors
+    /// [`ShapeError`] for a slice of another length than its shape.
+    #[allow(clippy::too_many_arguments)]
+    pub fn low_rank_forward(
+        self,
+        batch: Batch,
+        change: LowRank<'_>,
+        relu: bool,
+        before: &[f32],
+        x: &[f32],
+        thin: &mut [f32],
+        y: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        let LowRank { inputs, rank, outputs, v, u } = change;
+        ShapeError::check("V", inputs.saturating_mul(rank), v.len())?;
+        ShapeError::check("U", rank.saturating_mul(outputs), u.len())?;
+        ShapeError::check("output before the change", batch.len(outputs), before.len())?;
+        ShapeError::check("input", batch.len(inputs), x.len())?;
+        ShapeError::check("working memory", batch.len(rank), thin.len())?;
+        ShapeError::check("output", batch.len(outputs), y.len())?;
+        if batch.width() == LANES {
+            self.run_low_rank(change, relu, before, x, thin, y);
+            return Ok(());
+        }
+        self.dense_forward(batch, inputs, rank, v, Start::Zero, x, thin)?;
+        self.dense_forward(batch, rank, outputs, u, Start::Values(before), thin, y)?;
+        if relu {
+            self.relu(y);
         }
         Ok(())
     }

@@ -6,6 +6,12 @@
 pub const LANES: usize =
     if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) { 32 } else { 4 };
 
+/// Panels that [`Kernel::low_rank_forward`](super::Kernel::low_rank_forward) does fastest at a time.
+///
+/// Three panels are twelve vectors of eight lanes, which can be dealt to tiles of twelve chains for
+/// every rank up to 4.
+pub const TOGETHER: usize = if LANES == 32 { 3 } else { 1 };
+
 /// How the samples of a batch lie in memory: panels of `width` samples, `[panel][feature][lane]`.
 ///
 /// Width [`LANES`] puts samples in the vector lanes. Width 1 is the plain row-major form
@@ -50,9 +56,15 @@ impl Batch {
 
     /// The samples of panel `index` as a batch of their own.
     pub const fn panel(self, index: usize) -> Self {
-        let before = index * self.width;
-        let left = self.samples.saturating_sub(before);
-        Self { samples: if left < self.width { left } else { self.width }, width: self.width }
+        self.part(index, 1)
+    }
+
+    /// The samples of `count` panels from panel `first` on as a batch of their own; fewer where the
+    /// batch ends.
+    pub const fn part(self, first: usize, count: usize) -> Self {
+        let before = first.saturating_mul(self.width);
+        let (left, most) = (self.samples.saturating_sub(before), count.saturating_mul(self.width));
+        Self { samples: if left < most { left } else { most }, width: self.width }
     }
 
     /// Length of a buffer of `features` features for this batch; `usize::MAX`, which no slice has,

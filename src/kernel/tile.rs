@@ -75,8 +75,8 @@ pub(super) fn split(total: usize, parts: usize) -> impl Iterator<Item = (usize, 
 
 /// `M` rows of `V` vectors in registers.
 pub(super) struct Tile<I: Isa, const M: usize, const V: usize> {
-    isa: I,
-    sums: [[I::Vector; V]; M],
+    pub(super) isa: I,
+    pub(super) sums: [[I::Vector; V]; M],
 }
 
 impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {

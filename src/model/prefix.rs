@@ -2,7 +2,7 @@
 
 use super::{Forward, ForwardError, Logits, Samples};
 use crate::error::ShapeError;
-use crate::kernel::{Batch, Kernel, LANES, Start};
+use crate::kernel::{Batch, Kernel, LANES, LowRank, Start, TOGETHER};
 use crate::nn::{Kind, Layer, Stack};
 use crate::slab::{Arena, Need};
 use core::ops::Range;
@@ -28,7 +28,7 @@ pub struct Prefix<'a> {
     base: &'a mut [f32],
     /// Output of the layer as edited so far, in panels; empty when nothing is to accumulate.
     current: &'a mut [f32],
-    /// One panel each: V·x, the layer's output, logits, and the tail's two activations.
+    /// [`TOGETHER`] panels each: V·x, the layer's output, logits; one panel: the tail's activations.
     thin: &'a mut [f32],
     hidden: &'a mut [f32],
     logits: &'a mut [f32],
@@ -62,14 +62,15 @@ impl<'a> Prefix<'a> {
         accumulate: bool,
     ) -> Need {
         let (batch, panel) = (Batch::lanes(samples), Batch::lanes(LANES));
+        let together = Batch::lanes(TOGETHER * LANES);
         let (inputs, outputs) = sizes(stack, layer).unwrap_or((0, 0));
         let outputs_kept = if accumulate { 2 } else { 1 };
         Need::f32s(
             batch.len(inputs)
                 + outputs_kept * batch.len(outputs)
-                + panel.len(rank)
-                + panel.len(outputs)
-                + panel.len(stack.outputs())
+                + together.len(rank)
+                + together.len(outputs)
+                + together.len(stack.outputs())
                 + stack.scratch(panel),
         )
     }
@@ -93,6 +94,7 @@ impl<'a> Prefix<'a> {
     ) -> Result<Self, ForwardError> {
         let (inputs, outputs) = sizes(stack, layer).ok_or(ForwardError::NotDense { layer })?;
         let (batch, panel) = (samples.batch, Batch::lanes(LANES));
+        let together = Batch::lanes(TOGETHER * LANES);
         ShapeError::check("samples of a panel", LANES, batch.width())?;
         ShapeError::check("input", batch.len(stack.inputs()), samples.inputs.len())?;
         ShapeError::check("labels", batch.samples(), samples.labels.len())?;
@@ -100,9 +102,9 @@ impl<'a> Prefix<'a> {
         let x = arena.take(batch.len(inputs))?;
         let base = arena.take(batch.len(outputs))?;
         let current = arena.take(if accumulate { batch.len(outputs) } else { 0 })?;
-        let thin = arena.take(panel.len(rank))?;
-        let hidden = arena.take(panel.len(outputs))?;
-        let logits = arena.take(panel.len(stack.outputs()))?;
+        let thin = arena.take(together.len(rank))?;
+        let hidden = arena.take(together.len(outputs))?;
+        let logits = arena.take(together.len(stack.outputs()))?;
         let scratch = arena.take(stack.scratch(panel))?;
         for index in 0..batch.panels() {
             let part = batch.panel(index);
@@ -198,15 +200,16 @@ impl<'a> Prefix<'a> {
     /// [`ShapeError`] when a slice does not fit, or the prefix was made without `accumulate`.
     pub fn accumulate(&mut self, rank: usize, u: &[f32], v: &[f32]) -> Result<(), ShapeError> {
         ShapeError::check("outputs to accumulate", self.base.len(), self.current.len())?;
-        for index in 0..self.samples.batch.panels() {
-            let part = self.samples.batch.panel(index);
-            let x = panel_of(self.x, self.inputs, index);
+        let change = LowRank { inputs: self.inputs, rank, outputs: self.outputs, v, u };
+        for index in (0..self.samples.batch.panels()).step_by(TOGETHER) {
+            let part = self.samples.batch.part(index, TOGETHER);
+            let x = panels_of(self.x, self.inputs, index, part);
+            let before = panels_of(self.current, self.outputs, index, part);
             let thin = self.thin.get_mut(..part.len(rank)).unwrap_or_default();
-            self.kernel.dense_forward(part, self.inputs, rank, v, Start::Zero, x, thin)?;
             let hidden = self.hidden.get_mut(..part.len(self.outputs)).unwrap_or_default();
-            let current = panel_of_mut(self.current, self.outputs, index);
-            let start = Start::Values(current);
-            self.kernel.dense_forward(part, rank, self.outputs, u, start, thin, hidden)?;
+            self.kernel.low_rank_forward(part, change, false, before, x, thin, hidden)?;
+            let first = index * self.outputs * LANES;
+            let current = self.current.get_mut(first..first + hidden.len()).unwrap_or_default();
             current.copy_from_slice(hidden);
         }
         Ok(())
@@ -268,6 +271,12 @@ impl Forward for Changed<'_, '_> {
             |index: &usize| layers.get(*index).is_some_and(|layer| layer.kind().is_activation());
         let tail = (layer + 1..layers.len()).find(|index| !is_activation(index));
         let activations = layer + 1..tail.unwrap_or(layers.len());
+        let thin_form = matches!(self.change, Change::LowRank { .. });
+        let relu = thin_form
+            && layers
+                .get(activations.start)
+                .is_some_and(|layer| matches!(layer.kind(), Kind::Relu));
+        let activations = activations.start + usize::from(relu)..activations.end;
         let bias_of = |layer: &Layer| layer.bias_range().and_then(|range| parameters.get(range));
         let head = layers
             .last()
@@ -278,9 +287,10 @@ impl Forward for Changed<'_, '_> {
                 let start = bias_of(last).map_or(Start::Zero, Start::Bias);
                 Some((parameters.get(last.weight_range())?, start))
             });
-        for index in 0..samples.batch.panels() {
-            let part = samples.batch.panel(index);
-            let x = panel_of(x, inputs, index);
+        let together = if thin_form { TOGETHER } else { 1 };
+        for index in (0..samples.batch.panels()).step_by(together) {
+            let part = samples.batch.part(index, together);
+            let x = panels_of(x, inputs, index, part);
             let hidden = hidden.get_mut(..part.len(outputs)).unwrap_or_default();
             match self.change {
                 Change::Weights(weights) => {
@@ -289,9 +299,9 @@ impl Forward for Changed<'_, '_> {
                 }
                 Change::LowRank { rank, u, v } => {
                     let thin = thin.get_mut(..part.len(rank)).unwrap_or_default();
-                    kernel.dense_forward(part, inputs, rank, v, Start::Zero, x, thin)?;
-                    let start = Start::Values(panel_of(before, outputs, index));
-                    kernel.dense_forward(part, rank, outputs, u, start, thin, hidden)?;
+                    let change = LowRank { inputs, rank, outputs, v, u };
+                    let before = panels_of(before, outputs, index, part);
+                    kernel.low_rank_forward(part, change, relu, before, x, thin, hidden)?;
                 }
             }
             for activation in layers.get(activations.clone()).unwrap_or_default() {
@@ -300,24 +310,31 @@ impl Forward for Changed<'_, '_> {
                     _ => kernel.relu(hidden),
                 }
             }
-            let first = index * LANES;
-            let Some(tail) = tail else {
-                visit(Logits { first, batch: part, classes, values: hidden });
-                continue;
-            };
-            let values = logits.get_mut(..part.len(classes)).unwrap_or_default();
-            match head {
-                // A tail of one dense layer is the common case and needs no scratch.
-                Some((weights, start)) => {
-                    kernel.dense_forward(part, outputs, classes, weights, start, hidden, values)?
-                }
-                None => {
-                    let scratch = scratch.get_mut(..stack.scratch(part)).unwrap_or_default();
-                    let tail = tail..layers.len();
-                    stack.forward(kernel, tail, part, parameters, hidden, scratch, values)?;
-                }
+            let logits = logits.get_mut(..part.len(classes)).unwrap_or_default();
+            if let Some((weights, start)) = head {
+                kernel.dense_forward(part, outputs, classes, weights, start, hidden, logits)?;
             }
-            visit(Logits { first, batch: part, classes, values });
+            for panel in 0..part.panels() {
+                let (first, batch) = ((index + panel) * LANES, part.panel(panel));
+                let hidden = panel_of_mut(hidden, outputs, panel);
+                let values = match tail {
+                    None => hidden,
+                    Some(tail) => {
+                        let values = panel_of_mut(logits, classes, panel);
+                        // A tail of one dense layer is the common case and needs no scratch.
+                        if head.is_none() {
+                            let scratch = scratch.get_mut(..stack.scratch(batch));
+                            let scratch = scratch.unwrap_or_default();
+                            let tail = tail..layers.len();
+                            stack.forward(
+                                kernel, tail, batch, parameters, hidden, scratch, values,
+                            )?;
+                        }
+                        values
+                    }
+                };
+                visit(Logits { first, batch, classes, values });
+            }
         }
         Ok(())
     }
@@ -329,6 +346,11 @@ fn sizes(stack: &Stack, layer: usize) -> Option<(usize, usize)> {
         Kind::Dense { inputs, outputs, .. } => Some((*inputs, *outputs)),
         _ => None,
     }
+}
+
+fn panels_of(panels: &[f32], features: usize, index: usize, part: Batch) -> &[f32] {
+    let first = index * features * LANES;
+    panels.get(first..first + part.len(features)).unwrap_or_default()
 }
 
 fn panel_of(panels: &[f32], features: usize, index: usize) -> &[f32] {

@@ -1,5 +1,6 @@
 //! Every backend against the naive twin, bit for bit.
 
+mod low_rank;
 mod refusal;
 
 use std::vec::Vec;
