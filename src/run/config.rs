@@ -3,6 +3,7 @@
 use super::error::RunError;
 use super::prepare::Prepared;
 use super::target::TargetConfig;
+use crate::data::edit_distance;
 use crate::editor::{self, EditorInfo, Settings};
 use crate::kernel::Kernel;
 use crate::nn::{Kind, Stack};
@@ -285,22 +286,4 @@ fn unknown_editor(name: &str) -> String {
         .filter(|known| edit_distance(known, name) <= 3)
         .map_or(String::new(), |known| format!("; did you mean {known}?"));
     format!("--editor {name}: no such editor{hint} (editors: {})", names.join(", "))
-}
-
-/// Levenshtein's distance.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
