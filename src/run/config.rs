@@ -6,7 +6,7 @@ use super::target::TargetConfig;
 use crate::data::edit_distance;
 use crate::editor::{self, EditorInfo, Settings};
 use crate::kernel::Kernel;
-use crate::nn::{Kind, Stack};
+use crate::nn::{Layer, Stack};
 use crate::ppo;
 use crate::task::{ClassSet, RewardKind};
 use crate::world::{Config, Unit as StepUnit, WorldKind};
@@ -257,26 +257,23 @@ pub(super) const DEFAULT_LAYER: &str = "fc2";
 /// ShiftWorld's step in absolute units: what 1.5 × rms is for the layer 128 × 32 of `digits-cnn`.
 const ABSOLUTE_STEP: f32 = 0.2;
 
-/// Index of the dense layer `name` of `stack`.
+/// Index of the dense or convolutional layer `name` of `stack`.
 ///
 /// # Errors
 /// [`RunError::Failed`] lists the layers that can be edited.
 pub(super) fn editable_layer(stack: &Stack, name: &str) -> Result<usize, RunError> {
-    let dense = |index: &usize| {
-        stack.layers().get(*index).is_some_and(|layer| matches!(layer.kind(), Kind::Dense { .. }))
-    };
-    stack.find(name).filter(dense).ok_or_else(|| {
-        let names: Vec<_> = stack
-            .layers()
-            .iter()
-            .filter(|layer| matches!(layer.kind(), Kind::Dense { .. }))
-            .map(|layer| layer.name())
-            .collect();
-        RunError::Failed(format!(
-            "--layer {name}: the network has no dense layer of that name (it has {})",
-            names.join(", ")
-        ))
-    })
+    let editable = |layer: &&Layer| layer.kind().matrix().is_some();
+    let found = stack.find(name);
+    found
+        .filter(|&index| stack.layers().get(index).is_some_and(|layer| editable(&layer)))
+        .ok_or_else(|| {
+            let names: Vec<_> =
+                stack.layers().iter().filter(editable).map(|layer| layer.name()).collect();
+            RunError::Failed(format!(
+                "--layer {name}: the network has no dense or conv2d layer of that name (it has {})",
+                names.join(", ")
+            ))
+        })
 }
 
 fn unknown_editor(name: &str) -> String {

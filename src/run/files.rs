@@ -326,7 +326,7 @@ impl Store {
             return Ok(());
         };
         let Some(layer) = target.stack.layers().get(artifact.layer) else { return Ok(()) };
-        let (inputs, outputs) = (layer.inputs(), layer.outputs());
+        let Some((inputs, outputs)) = layer.kind().matrix() else { return Ok(()) };
         let rms = num::rms(target.parameters.get(layer.weight_range()).unwrap_or_default());
         let absolute = world.kind == WorldKind::Mask || world.unit == Unit::Absolute;
         let file = EditFile::new(

@@ -186,7 +186,7 @@ fn run_record(
 ) -> Result<RunRecord, RunError> {
     let stack = &unit.target.stack;
     let layer = stack.layers().get(unit.layer);
-    let (cols, rows) = layer.map_or((0, 0), |layer| (layer.inputs(), layer.outputs()));
+    let (cols, rows) = layer.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
     let gauge =
         Gauge { kernel: unit.kernel, stack, data, task: unit.task, lambda: unit.world.lambda };
     let acts = world.is_some();
