@@ -10,6 +10,7 @@
 //! compressed file is unpacked to at most one byte more than its header calls for.
 
 mod arch;
+mod assemble;
 mod builtin;
 mod dir;
 mod error;

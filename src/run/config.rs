@@ -1,8 +1,9 @@
 //! The settings of `unlearn`: what they may be, and what they come to.
 
 use super::error::RunError;
+use super::loaded::default_layer;
 use super::prepare::Prepared;
-use super::target::TargetConfig;
+use super::target::{NAME, Target, TargetConfig};
 use crate::data::edit_distance;
 use crate::editor::{self, EditorInfo, Settings};
 use crate::kernel::Kernel;
@@ -12,6 +13,7 @@ use crate::task::{ClassSet, RewardKind};
 use crate::world::{Config, Unit as StepUnit, WorldKind};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The editors that `unlearn` runs unless told otherwise.
 pub const DEFAULT_EDITORS: &[&str] =
@@ -34,9 +36,11 @@ pub enum Preset {
 /// Everything that decides the figures of `unlearn`, and how it is run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnlearnConfig {
-    /// The target networks.
+    /// The target networks, where they are trained.
     pub target: TargetConfig,
-    /// Name of the edited layer; `None` for `fc2`.
+    /// A network that was loaded: the target of every seed, in place of networks that are trained.
+    pub model: Option<Arc<Target>>,
+    /// Name of the edited layer; `None` for `fc2`, or of a loaded network its last hidden dense layer.
     pub layer: Option<String>,
     /// The worlds, in the order of the report.
     pub worlds: Vec<WorldKind>,
@@ -79,6 +83,7 @@ impl Default for UnlearnConfig {
     fn default() -> Self {
         Self {
             target: TargetConfig::default(),
+            model: None,
             layer: None,
             worlds: vec![WorldKind::Shift, WorldKind::Mask],
             forget: vec![7],
@@ -163,8 +168,12 @@ impl UnlearnConfig {
             );
         }
         for name in &self.editors {
-            if editor::find(name).is_none() {
-                return usage(unknown_editor(name));
+            let Some(editor) = editor::find(name) else { return usage(unknown_editor(name)) };
+            if self.model.is_some() && editor.training_data {
+                return usage(format!(
+                    "--editor {name}: it trains the network anew, and how the network of --model was \
+                     trained is not known"
+                ));
             }
         }
         for &kind in &self.worlds {
@@ -209,6 +218,13 @@ impl UnlearnConfig {
         })
     }
 
+    /// Name of the edited layer.
+    pub(super) fn layer_name(&self) -> &str {
+        let default =
+            || self.model.as_ref().map_or(DEFAULT_LAYER, |model| default_layer(&model.stack));
+        self.layer.as_deref().unwrap_or_else(default)
+    }
+
     /// Every setting that can change a figure.
     pub(super) fn record(&self) -> BTreeMap<String, serde_json::Value> {
         let world = |kind| {
@@ -231,10 +247,7 @@ impl UnlearnConfig {
             Preset::Paper => "paper",
         };
         let mut config = BTreeMap::from([
-            ("target".into(), json!("digits-cnn")),
-            ("widths".into(), json!(format!("{}x{}", self.target.widths.0, self.target.widths.1))),
-            ("layer".into(), json!(self.layer.as_deref().unwrap_or(DEFAULT_LAYER))),
-            ("epochs".into(), json!(self.target.training.epochs)),
+            ("layer".into(), json!(self.layer_name())),
             ("forget".into(), json!(self.forget)),
             ("editors".into(), json!(self.editors)),
             ("preset".into(), json!(preset)),
@@ -244,6 +257,24 @@ impl UnlearnConfig {
             ("seed".into(), json!(self.seed)),
             ("split_seed".into(), json!(self.split_seed)),
         ]);
+        match &self.model {
+            None => config.extend([
+                ("target".into(), json!(NAME)),
+                (
+                    "widths".into(),
+                    json!(format!("{}x{}", self.target.widths.0, self.target.widths.1)),
+                ),
+                ("epochs".into(), json!(self.target.training.epochs)),
+            ]),
+            Some(model) => {
+                let (mean, std) = model.normalize();
+                config.extend([
+                    ("target".into(), json!(model.name)),
+                    ("model".into(), json!(model.key)),
+                    ("normalize".into(), json!([mean, std])),
+                ]);
+            }
+        }
         for &kind in &self.worlds {
             config.insert(format!("world_{}", kind.name()), world(kind));
         }
@@ -251,8 +282,8 @@ impl UnlearnConfig {
     }
 }
 
-/// The layer that is edited by default.
-pub(super) const DEFAULT_LAYER: &str = "fc2";
+/// The layer of a network trained here that is edited by default.
+const DEFAULT_LAYER: &str = "fc2";
 
 /// ShiftWorld's step in absolute units: what 1.5 × rms is for the layer 128 × 32 of `digits-cnn`.
 const ABSOLUTE_STEP: f32 = 0.2;

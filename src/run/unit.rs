@@ -24,7 +24,8 @@ pub(super) struct Unit<'a> {
     pub(super) data: &'a Prepared,
     pub(super) task: Unlearning<'a>,
     pub(super) target: &'a Target,
-    pub(super) training: Training,
+    /// How the target was trained; `None` for one that was loaded.
+    pub(super) training: Option<Training>,
     pub(super) layer: usize,
     pub(super) world: Config,
     pub(super) settings: &'a Settings,
@@ -62,11 +63,11 @@ impl Unit<'_> {
         let mut own = original.clone();
         let mut network_parameters = original.clone();
         let mut task = self.task;
-        let training = TrainingSet {
+        let training = self.training.map(|training| TrainingSet {
             samples: self.data.train.samples(),
-            training: self.training,
+            training,
             seed: self.target.seed,
-        };
+        });
         let samples = self.data.reward.samples();
         let mut world_heap =
             Heap::new(World::need(&self.world, stack, self.layer, samples.batch.samples()));
@@ -81,7 +82,7 @@ impl Unit<'_> {
             &mut world_heap.arena(),
         )?;
         let spec = world.spec();
-        let shape = JobShape { spec, stack, settings: self.settings, training: Some(&training) };
+        let shape = JobShape { spec, stack, settings: self.settings, training: training.as_ref() };
         let mut editor_heap =
             Heap::new(JobMemory::need(&spec).and(self.editor.editor.need(&shape)));
         let peak_bytes = (world_heap_bytes(&self.world, stack, self.layer, samples.labels.len())
@@ -93,7 +94,7 @@ impl Unit<'_> {
             stack,
             parameters: &mut network_parameters,
             forget: self.task.forget(),
-            training: Some(training),
+            training,
         };
         let mut curve = Curve::new(self.budget, observer);
         let mut trace = |point: Point| curve.point(point);

@@ -11,6 +11,6 @@ mod container;
 mod edit;
 mod network;
 
-pub use container::{FileKind, HEAD, Head, SnapshotError, VERSION, peek};
+pub use container::{FileKind, HEAD, Head, MAGIC, SnapshotError, VERSION, peek};
 pub use edit::EditFile;
 pub use network::NetworkFile;
