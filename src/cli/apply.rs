@@ -35,5 +35,13 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
         network.digest(),
         edited.digest(),
         out.display()
+    ))?;
+    // Undoing a folded batch normalisation rounds.
+    let written = run::load_model(&out, args.network.arch.as_deref())?.digest();
+    if written == edited.digest() {
+        return Ok(());
+    }
+    print(&format!(
+        "it reads back as {written}: its batch normalisation was undone, which rounds\n"
     ))
 }

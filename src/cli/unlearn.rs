@@ -186,7 +186,7 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     progress.clear();
     unlearned.results.summary = report::summarise(&unlearned.results.runs);
     if let Some(store) = &store {
-        store.save(&key, &unlearned)?;
+        store.save(&key, config.model.as_deref(), &unlearned)?;
         report::write_all(store.dir(), &unlearned.results)
             .map_err(|error| RunError::Failed(error.to_string()))?;
     }

@@ -54,12 +54,18 @@ impl Foreign {
     /// Checks that edited weights of `layer` (an index into the stack) can be written back.
     ///
     /// # Errors
-    /// [`DataError`] when the tensor is not of type F32, or a batch normalisation that was folded in
-    /// has a factor of 0, which hides the weights.
+    /// [`DataError`] when the tensor is not of type F32, another layer reads it as well, or a batch
+    /// normalisation that was folded in has a factor of 0, which hides the weights.
     pub fn writable(&self, layer: usize) -> Result<(), DataError> {
         let Some(origin) = self.origins.get(layer) else { return Ok(()) };
         if let Some(weight) = &origin.weight {
             self.file.writable(weight)?;
+            let own = |other: &&Origin| other.weight.as_ref() == Some(weight);
+            if self.origins.iter().filter(own).count() > 1 {
+                let name = self.stack.layers().get(layer).map_or("", |layer| layer.name());
+                let reason = format!("another layer reads {} as well", one_line(&weight.name));
+                return Err(self.not_writable(name, reason));
+            }
         }
         match &origin.fold {
             Some(fold) if fold.factor.contains(&0.0) => Err(self.hidden(layer)),

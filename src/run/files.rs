@@ -301,13 +301,18 @@ impl Store {
     }
 
     /// Saves targets that were trained, edits, and of every editor × world the edited network of the
-    /// first seed: as a file of the kind that it came from.
+    /// first seed: as a file of the kind that it came from. `model` is the network that was loaded, if
+    /// one was.
     ///
     /// # Errors
     /// [`RunError::Failed`] names the file.
-    pub fn save(&self, origin: &str, unlearned: &Unlearned) -> Result<(), RunError> {
-        let trained = !unlearned.results.config.contains_key("model");
-        for target in unlearned.targets.iter().filter(|_| trained) {
+    pub fn save(
+        &self,
+        origin: &str,
+        model: Option<&Target>,
+        unlearned: &Unlearned,
+    ) -> Result<(), RunError> {
+        for target in unlearned.targets.iter().filter(|_| model.is_none()) {
             if self
                 .target(origin, target.seed)
                 .is_none_or(|held| held.parameters != target.parameters)
@@ -326,7 +331,10 @@ impl Store {
             let name = format!("{}{world}-{}", artifact.editor, artifact.seed);
             self.save_edit(&name, target, artifact)?;
             if artifact.seed == first && artifact.editor != "none" {
-                let edited = Target { parameters: artifact.parameters.clone(), ..target.clone() };
+                let edited = Target {
+                    parameters: artifact.parameters.clone(),
+                    ..model.unwrap_or(target).clone()
+                };
                 let path = self.networks().join(format!("{name}.{}", loaded::extension(target)));
                 // A reference may change what the file has no tensor for; an edit never does.
                 match loaded::save_model(&path, &edited, origin) {

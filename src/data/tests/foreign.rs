@@ -164,6 +164,12 @@ fn what_hides_or_rounds_weights_is_not_written() {
     edited[0] = 7.0;
     assert_eq!(net.write(&edited).unwrap_err().to_string(), message);
 
+    let arch = r#"{"input": [2, 1, 1], "layers": [{"type": "dense", "name": "a"},
+        {"type": "dense", "name": "b", "weight": "a.weight"}]}"#;
+    let net = load(arch, tensors(&[("a.weight", &[2, 2], vec![1.0; 4])])).unwrap();
+    let message = net.writable(1).unwrap_err().to_string();
+    assert!(message.contains("layer b") && message.contains("another layer"), "{message}");
+
     let header = r#"{"a.weight":{"dtype":"BF16","shape":[1,2],"data_offsets":[0,4]}}"#;
     let arch = r#"{"input": [2, 1, 1], "layers": [{"type": "dense", "name": "a"}]}"#;
     let net = load(arch, file(header, &[0x80, 0x3f, 0x00, 0x40])).unwrap();
