@@ -58,7 +58,7 @@ fn what_needed_a_file_or_data_exits_with_1() {
     refused(&["unlearn", "--quiet", "--forget", "12"], 1, &["12", "0 to 9"]);
     refused(&["unlearn", "--quiet", "--forget", "0,1,2,3,4,5,6,7,8,9"], 1, &["every class"]);
     refused(&["unlearn", "--quiet", "--layer", "fc9"], 1, &["fc9", "fc1, fc2, fc3"]);
-    refused(&["unlearn", "--quiet", "--layer", "conv1"], 1, &["conv1", "fc2"]);
+    refused(&["unlearn", "--quiet", "--layer", "relu"], 1, &["relu", "conv1, fc1, fc2, fc3"]);
     refused(&["unlearn", "--quiet", "--data", "no/such/folder"], 1, &["no/such/folder"]);
     refused(&["inspect", "no-such-file.rwe"], 1, &["no-such-file.rwe"]);
     refused(&["evaluate", "--model", "no-such-file.rwn"], 1, &["no-such-file.rwn"]);

@@ -1,6 +1,6 @@
 //! `reweight apply`.
 
-use super::common::{KernelName, print};
+use super::common::{KernelName, ModelArgs, print};
 use reweight::run::{self, RunError};
 use std::path::PathBuf;
 
@@ -9,9 +9,8 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// Edit file (.rwe)
     edit: PathBuf,
-    /// Network file that the edit was made for (.rwn)
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    #[command(flatten)]
+    network: ModelArgs,
     /// File to write the edited network to [default: the network's name with -edited]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -23,17 +22,26 @@ pub(super) struct Args {
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let kernel = args.kernel.kernel()?;
-    let network = run::load_network(&args.model)?;
-    let edited = run::apply_edit(kernel, &args.edit, &args.model, &network)?;
+    let network = args.network.load()?;
+    let model = &args.network.model;
+    let edited = run::apply_edit(kernel, &args.edit, model, &network)?;
     let out = args.out.clone().unwrap_or_else(|| {
-        let stem = args.model.file_stem().unwrap_or_default().to_string_lossy();
-        args.model.with_file_name(format!("{stem}-edited.rwn"))
+        let stem = model.file_stem().unwrap_or_default().to_string_lossy();
+        model.with_file_name(format!("{stem}-edited.{}", run::extension(&network)))
     });
-    run::save_network(&out, &edited, &network.key)?;
+    run::save_model(&out, &edited, &network.key)?;
     print(&format!(
         "network {} -> {}\nwritten to {}\n",
         network.digest(),
         edited.digest(),
         out.display()
+    ))?;
+    // Undoing a folded batch normalisation rounds.
+    let written = run::load_model(&out, args.network.arch.as_deref())?.digest();
+    if written == edited.digest() {
+        return Ok(());
+    }
+    print(&format!(
+        "it reads back as {written}: its batch normalisation was undone, which rounds\n"
     ))
 }

@@ -1,10 +1,10 @@
 //! Options that several subcommands share.
 
 use clap::{Args, ValueEnum};
-use reweight::data;
+use reweight::data::{self, Images, Parts};
 use reweight::editor::Refine;
 use reweight::kernel::{Backend, Kernel};
-use reweight::run::{Prepared, RunError};
+use reweight::run::{self, Prepared, RunError, Target};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -20,15 +20,49 @@ pub(super) struct DataArgs {
 }
 
 impl DataArgs {
-    /// Loads the data and deals them.
+    /// Loads the data and deals them for networks that are trained here.
     pub(super) fn load(&self) -> Result<Prepared, RunError> {
+        let (images, parts) = self.read()?;
+        Prepared::new(&images, &parts)
+    }
+
+    /// Loads the data and deals them for a network that was loaded.
+    pub(super) fn load_for(&self, model: &Target) -> Result<Prepared, RunError> {
+        let (images, parts) = self.read()?;
+        Prepared::for_loaded(&images, &parts, model)
+    }
+
+    /// Loads the data as they are for a network that was trained here, on the train part.
+    pub(super) fn load_as_trained(&self, model: &Target) -> Result<Prepared, RunError> {
+        let (images, parts) = self.read()?;
+        Prepared::for_model(&images, &parts, model)
+    }
+
+    fn read(&self) -> Result<(Images, Parts), RunError> {
         let failed = |error: data::DataError| RunError::Failed(error.to_string());
-        let (images, parts) = match &self.data {
+        match &self.data {
             None => data::builtin_digits(self.split_seed),
             Some(dir) => data::load_dir(dir, self.split_seed),
         }
-        .map_err(failed)?;
-        Prepared::new(&images, &parts)
+        .map_err(failed)
+    }
+}
+
+/// A network that is loaded.
+#[derive(Args, Debug)]
+pub(super) struct ModelArgs {
+    /// Network file: reweight's own (.rwn), or safetensors
+    #[arg(long, value_name = "FILE")]
+    pub(super) model: PathBuf,
+    /// Layers of a network in safetensors (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(super) arch: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// Loads it.
+    pub(super) fn load(&self) -> Result<Target, RunError> {
+        run::load_model(&self.model, self.arch.as_deref())
     }
 }
 

@@ -1,15 +1,13 @@
 //! `reweight evaluate`.
 
-use super::common::{DataArgs, KernelName, print};
+use super::common::{DataArgs, KernelName, ModelArgs, print};
 use reweight::run::{self, RunError};
-use std::path::PathBuf;
 
 /// Options of `evaluate`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Network file (.rwn)
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    #[command(flatten)]
+    network: ModelArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Kernels
@@ -23,8 +21,15 @@ pub(super) struct Args {
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let kernel = args.kernel.kernel()?;
-    let network = run::load_network(&args.model)?;
-    let data = args.data.load()?;
+    let network = args.network.load()?;
+    let data = match &network.foreign {
+        Some(_) => args.data.load_for(&network)?,
+        None => args.data.load_as_trained(&network)?,
+    };
     let evaluation = run::evaluate(kernel, &network.stack, &network.parameters, &data)?;
+    let accuracy = evaluation.parts.last().map_or(1.0, run::PartAccuracy::accuracy);
+    if let Some(warning) = run::near_chance(&network.name, accuracy, network.stack.outputs()) {
+        eprintln!("warning: {warning}");
+    }
     print(&if args.json { evaluation.json() } else { evaluation.text() })
 }

@@ -38,7 +38,7 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Apply an edit file to the network that it was made for
     Apply(apply::Args),
-    /// What a file of reweight's holds
+    /// What a network, edit or safetensors file holds
     Inspect(inspect::Args),
     /// Evaluations per second, GFLOP/s and share of peak, here
     Bench(bench::Args),

@@ -107,6 +107,15 @@ impl Observer for Progress {
         }
     }
 
+    fn warning(&self, text: &str) {
+        let state = self.lock();
+        let say = || eprintln!("warning: {text}");
+        match &state.bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
+    }
+
     fn finished(&self, _unit: &str) {
         if self.quiet {
             return;

@@ -8,6 +8,7 @@ use reweight::run::{self, Preset, RunError, TargetConfig, UnlearnConfig};
 use reweight::task::RewardKind;
 use reweight::world::{Unit, WorldKind};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Options of `unlearn`.
 #[derive(clap::Args, Debug)]
@@ -20,16 +21,22 @@ pub(super) struct Args {
     /// Inputs x outputs of the layer fc2
     #[arg(long, value_name = "INxOUT", value_parser = widths, default_value = "128x32")]
     widths: (usize, usize),
-    /// Dense layer that is edited
-    #[arg(long, value_name = "NAME", default_value = "fc2")]
-    layer: String,
+    /// Network to edit instead: reweight's own file (.rwn), or safetensors with --arch
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "widths"])]
+    model: Option<PathBuf>,
+    /// Layers of a network in safetensors (JSON)
+    #[arg(long, value_name = "FILE", requires = "model")]
+    arch: Option<PathBuf>,
+    /// Dense or conv2d layer that is edited [default: fc2; with --model the last hidden dense one]
+    #[arg(long, value_name = "NAME")]
+    layer: Option<String>,
     /// Classes to forget
     #[arg(long, value_name = "CLASS", value_delimiter = ',', default_value = "7")]
     forget: Vec<u8>,
     /// World
     #[arg(long, value_enum, default_value = "both")]
     world: WorldName,
-    /// Editors [default: ppo,sep-cma-es,random,logit-mask,none,retrain]
+    /// Editors [default: ppo,sep-cma-es,random,logit-mask,none and, without --model, retrain]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     editor: Vec<String>,
     /// Hyper-parameters of ppo and of its world
@@ -114,7 +121,8 @@ impl Args {
         let defaults = UnlearnConfig::default();
         Ok(UnlearnConfig {
             target: TargetConfig { widths: self.widths, ..defaults.target },
-            layer: Some(self.layer.clone()),
+            model: None,
+            layer: self.layer.clone(),
             worlds: match self.world {
                 WorldName::Mask => vec![WorldKind::Mask],
                 WorldName::Shift => vec![WorldKind::Shift],
@@ -154,18 +162,36 @@ impl Args {
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
-    let config = args.config()?;
+    let mut config = args.config()?;
     config.validate()?;
-    let data = args.data.load()?;
+    let data = match &args.model {
+        None => args.data.load()?,
+        Some(path) => {
+            let model = run::load_model(path, args.arch.as_deref())?;
+            if args.editor.is_empty() {
+                config.editors = run::editors_for(&model, run::DEFAULT_EDITORS);
+            }
+            if args.out.is_some() {
+                run::check_writable(&model, args.layer.as_deref())?;
+            }
+            let data = args.data.load_for(&model)?;
+            config.model = Some(Arc::new(model));
+            data
+        }
+    };
+    config.validate()?;
     let store = args.out.as_deref().map(run::Store::open).transpose()?;
     let progress = Progress::new(args.machine.quiet);
-    let key = run::target_key(&config.target, &data);
+    let key = match &config.model {
+        Some(model) => model.key.clone(),
+        None => run::target_key(&config.target, &data),
+    };
     let cached = |seed| store.as_ref().and_then(|store| store.target(&key, seed));
     let mut unlearned = run::unlearn(&config, &data, &cached, &progress)?;
     progress.clear();
     unlearned.results.summary = report::summarise(&unlearned.results.runs);
     if let Some(store) = &store {
-        store.save(&key, &unlearned)?;
+        store.save(&key, config.model.as_deref(), &unlearned)?;
         report::write_all(store.dir(), &unlearned.results)
             .map_err(|error| RunError::Failed(error.to_string()))?;
     }

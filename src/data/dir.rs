@@ -41,7 +41,7 @@ pub fn load_dir(path: &Path, split_seed: u64) -> Result<(Images, Parts), DataErr
     load_one(&Found::in_folder(folder)?.set_of(path)?, folder, split_seed)
 }
 
-fn unreadable(place: &str, error: &io::Error) -> DataError {
+pub(super) fn unreadable(place: &str, error: &io::Error) -> DataError {
     let problem = match error.kind() {
         io::ErrorKind::NotFound => Problem::Missing,
         _ => Problem::Read { offset: 0, reason: error.to_string() },

@@ -158,6 +158,48 @@ pub enum Problem {
         /// The images files that were found, or two names for one file.
         files: String,
     },
+    /// A file has more bytes than are read of its kind.
+    FileTooLarge {
+        /// Bytes that it has.
+        found: u64,
+        /// The most that is read.
+        limit: u64,
+    },
+    /// The file is no safetensors file.
+    NotSafetensors {
+        /// What gives it away.
+        reason: String,
+    },
+    /// A tensor is not what it must be.
+    Tensor {
+        /// Its name.
+        tensor: String,
+        /// What was expected.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A tensor is missing.
+    NoTensor {
+        /// Its name.
+        tensor: String,
+        /// Names that are near, joined by commas; empty when none is.
+        near: String,
+    },
+    /// The description of a network is wrong.
+    Arch {
+        /// Where: "layer 3 (conv2d features.0)", "input", …
+        at: String,
+        /// What is wrong there, and what was expected.
+        what: String,
+    },
+    /// A network cannot be written back into the file that it came from.
+    NotWritable {
+        /// Name of the layer.
+        layer: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl DataError {
@@ -169,12 +211,22 @@ impl DataError {
 
 impl fmt::Display for DataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Control characters in a name would break the one line.
-        for c in self.place.chars() {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
-        }
-        write!(f, ": {}", self.problem)
+        write!(f, "{}: {}", one_line(&self.place), self.problem)
     }
+}
+
+/// Text whose control characters, which would break a message of one line, are escaped; cut when it is
+/// very long.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for (index, c) in text.chars().enumerate() {
+        if index == 1000 {
+            line.push('…');
+            break;
+        }
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 impl std::error::Error for DataError {}
@@ -254,6 +306,23 @@ impl fmt::Display for Problem {
                 f,
                 "expected one set, or one train and one test set, found {files}: name one images file instead"
             ),
+            Self::FileTooLarge { found, limit } => {
+                write!(f, "{found} bytes, at most {limit} are read")
+            }
+            Self::NotSafetensors { reason } => write!(f, "not a safetensors file: {reason}"),
+            Self::Tensor { tensor, expected, found } => {
+                write!(f, "tensor {tensor}: expected {expected}, found {found}")
+            }
+            Self::NoTensor { tensor, near } if near.is_empty() => {
+                write!(f, "there is no tensor {tensor}, nor one of a similar name")
+            }
+            Self::NoTensor { tensor, near } => {
+                write!(f, "there is no tensor {tensor} (similar names: {near})")
+            }
+            Self::Arch { at, what } => write!(f, "{at}: {what}"),
+            Self::NotWritable { layer, reason } => {
+                write!(f, "layer {layer} cannot be written back: {reason}")
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Image sets: built-in digits and IDX files, dealt into train, reward and test.
+//! Image sets: built-in digits and IDX files, dealt into train, reward and test; and networks that
+//! others trained.
 //!
 //! What belongs here: reading files of the standard formats, checking them, resampling, dealing
 //! samples into parts. What does not: how samples are laid out for a network (`run`), what a
@@ -8,19 +9,28 @@
 //! before anything is allocated, memory grows with the bytes that are really there, and a
 //! compressed file is unpacked to at most one byte more than its header calls for.
 
+mod arch;
+mod assemble;
 mod builtin;
 mod dir;
 mod error;
+mod foreign;
 pub mod idx;
+mod near;
 mod resample;
+mod safetensors;
 mod set;
 mod split;
 
 #[cfg(test)]
 mod tests;
 
+pub use arch::{Arch, ArchKind, ArchLayer, Optional};
 pub use builtin::{DIGITS_DIGEST, builtin_digits};
 pub use dir::load_dir;
 pub use error::{DataError, Problem};
+pub use foreign::Foreign;
+pub(crate) use near::edit_distance;
+pub use safetensors::{SafeTensors, Tensor};
 pub use set::Images;
 pub use split::Parts;

@@ -44,6 +44,31 @@ impl Parts {
         Self { train, reward, test }.checked(images)
     }
 
+    /// The same parts for a network that others trained: train and reward are halved anew, class by
+    /// class, so that 60/20/20 becomes 40/40/20. Samples move from the front of train to the end of
+    /// reward; test stays. What is left of train did not train the network: it is for probes.
+    pub fn for_loaded(mut self, images: &Images) -> Self {
+        let [train, reward] = [&self.train, &self.reward]
+            .map(|indices| counts(&images.labels_of(indices), images.classes));
+        let mut moving: Vec<usize> = train
+            .iter()
+            .zip(&reward)
+            .map(|(train, reward)| ((train + reward) / 2).saturating_sub(*reward))
+            .collect();
+        self.train.retain(|&index| {
+            let class = images.labels.get(index).map_or(usize::MAX, |&label| usize::from(label));
+            match moving.get_mut(class) {
+                Some(left) if *left > 0 => {
+                    *left -= 1;
+                    self.reward.push(index);
+                    false
+                }
+                _ => true,
+            }
+        });
+        self
+    }
+
     /// Itself, when every class that has samples has one in each part.
     fn checked(self, images: &Images) -> Result<Self, DataError> {
         let parts = [("train", &self.train), ("reward", &self.reward), ("test", &self.test)];

@@ -85,8 +85,13 @@ pub enum ForwardError {
     TooSmall(TooSmall),
     /// The tape of a training step.
     Tape(TapeError),
-    /// The named layer is not a dense layer of the network.
-    NotDense {
+    /// The layer has no weights that could be edited.
+    NoWeights {
+        /// Index of the layer.
+        layer: usize,
+    },
+    /// The layer is no dense one, so a change of low rank has to be formed.
+    NotThin {
         /// Index of the layer.
         layer: usize,
     },
@@ -114,7 +119,13 @@ impl fmt::Display for ForwardError {
             Self::Shape(error) => error.fmt(f),
             Self::TooSmall(error) => error.fmt(f),
             Self::Tape(error) => error.fmt(f),
-            Self::NotDense { layer } => write!(f, "layer {layer} is not a dense layer"),
+            Self::NoWeights { layer } => write!(f, "layer {layer} has no weights to edit"),
+            Self::NotThin { layer } => {
+                write!(
+                    f,
+                    "layer {layer} is not dense: its changes are run with formed weights only"
+                )
+            }
             Self::NotFinite { step } => {
                 write!(f, "training diverged at step {step}: a value is no longer finite")
             }

@@ -7,24 +7,29 @@ use crate::nn::{Kind, Layer, Stack};
 use crate::slab::{Arena, Need};
 use core::ops::Range;
 
-/// A network whose dense layer `layer` is edited again and again, over fixed samples.
+/// A network whose dense or convolutional layer `layer` is edited again and again, over fixed samples.
 ///
-/// Everything before the layer is computed once: its input x, and its output W·x + b. Two ways to
-/// run an edited layer: with *formed* weights W′ ([`Change::Weights`]), or *thin*, continuing the
-/// cached output by a low-rank term ([`Change::LowRank`]). The thin form is the chain of W·x carried
-/// on over the rank, so it differs from the formed one in last bits; each is exact in itself.
+/// Everything before the layer is computed once: its input x, and for a dense layer its output W·x + b.
+/// Two ways to run an edited layer: with *formed* weights W′ ([`Change::Weights`]), or *thin*,
+/// continuing the cached output by a low-rank term ([`Change::LowRank`]). The thin form is the chain of
+/// W·x carried on over the rank, so it differs from the formed one in last bits; each is exact in
+/// itself. Convolutions are run with formed weights only ([`is_thin`](Self::is_thin)).
 #[derive(Debug)]
 pub struct Prefix<'a> {
     kernel: Kernel,
     stack: &'a Stack,
     parameters: &'a mut [f32],
     layer: usize,
+    /// Features that the layer takes and gives.
+    taken: usize,
+    given: usize,
+    /// Its weights as a matrix.
     inputs: usize,
     outputs: usize,
     samples: Samples<'a>,
     /// Input of the layer, in panels.
     x: &'a mut [f32],
-    /// Output of the unedited layer, in panels.
+    /// Output of the unedited layer, in panels; empty without the thin form.
     base: &'a mut [f32],
     /// Output of the layer as edited so far, in panels; empty when nothing is to accumulate.
     current: &'a mut [f32],
@@ -63,14 +68,15 @@ impl<'a> Prefix<'a> {
     ) -> Need {
         let (batch, panel) = (Batch::lanes(samples), Batch::lanes(LANES));
         let together = Batch::lanes(TOGETHER * LANES);
-        let (inputs, outputs) = sizes(stack, layer).unwrap_or((0, 0));
-        let outputs_kept = if accumulate { 2 } else { 1 };
+        let Sizes { taken, given, thin, .. } = Sizes::of(stack, layer).unwrap_or_default();
+        let outputs_kept = usize::from(thin) + usize::from(thin && accumulate);
+        let group = if thin { together } else { panel };
         Need::f32s(
-            batch.len(inputs)
-                + outputs_kept * batch.len(outputs)
-                + together.len(rank)
-                + together.len(outputs)
-                + together.len(stack.outputs())
+            batch.len(taken)
+                + outputs_kept * batch.len(given)
+                + if thin { together.len(rank) } else { 0 }
+                + group.len(given)
+                + group.len(stack.outputs())
                 + stack.scratch(panel),
         )
     }
@@ -79,7 +85,7 @@ impl<'a> Prefix<'a> {
     /// [`LANES`](crate::kernel::LANES).
     ///
     /// # Errors
-    /// [`ForwardError`]: the layer is not dense, a slice has the wrong length, the arena is too
+    /// [`ForwardError`]: the layer has no weights, a slice has the wrong length, the arena is too
     /// small, or a label is not a class.
     #[allow(clippy::too_many_arguments)]
     pub fn new(
@@ -92,33 +98,39 @@ impl<'a> Prefix<'a> {
         accumulate: bool,
         arena: &mut Arena<'a>,
     ) -> Result<Self, ForwardError> {
-        let (inputs, outputs) = sizes(stack, layer).ok_or(ForwardError::NotDense { layer })?;
+        let Sizes { taken, given, inputs, outputs, thin: has_thin } =
+            Sizes::of(stack, layer).ok_or(ForwardError::NoWeights { layer })?;
         let (batch, panel) = (samples.batch, Batch::lanes(LANES));
         let together = Batch::lanes(TOGETHER * LANES);
         ShapeError::check("samples of a panel", LANES, batch.width())?;
         ShapeError::check("input", batch.len(stack.inputs()), samples.inputs.len())?;
         ShapeError::check("labels", batch.samples(), samples.labels.len())?;
         ShapeError::check("parameters", stack.parameters(), parameters.len())?;
-        let x = arena.take(batch.len(inputs))?;
-        let base = arena.take(batch.len(outputs))?;
-        let current = arena.take(if accumulate { batch.len(outputs) } else { 0 })?;
-        let thin = arena.take(together.len(rank))?;
-        let hidden = arena.take(together.len(outputs))?;
-        let logits = arena.take(together.len(stack.outputs()))?;
+        let group = if has_thin { together } else { panel };
+        let x = arena.take(batch.len(taken))?;
+        let base = arena.take(if has_thin { batch.len(given) } else { 0 })?;
+        let current = arena.take(if has_thin && accumulate { batch.len(given) } else { 0 })?;
+        let thin = arena.take(if has_thin { together.len(rank) } else { 0 })?;
+        let hidden = arena.take(group.len(given))?;
+        let logits = arena.take(group.len(stack.outputs()))?;
         let scratch = arena.take(stack.scratch(panel))?;
         for index in 0..batch.panels() {
             let part = batch.panel(index);
             let input = panel_of(samples.inputs, stack.inputs(), index);
-            let x = panel_of_mut(x, inputs, index);
+            let x = panel_of_mut(x, taken, index);
             stack.forward(kernel, 0..layer, part, parameters, input, scratch, x)?;
-            let base = panel_of_mut(base, outputs, index);
-            stack.forward(kernel, layer..layer + 1, part, parameters, x, scratch, base)?;
+            if has_thin {
+                let base = panel_of_mut(base, given, index);
+                stack.forward(kernel, layer..layer + 1, part, parameters, x, scratch, base)?;
+            }
         }
         let mut prefix = Self {
             kernel,
             stack,
             parameters,
             layer,
+            taken,
+            given,
             inputs,
             outputs,
             samples,
@@ -134,14 +146,19 @@ impl<'a> Prefix<'a> {
         Ok(prefix)
     }
 
-    /// Inputs of the edited layer.
+    /// Inputs of the edited layer: rows of its weights (taps of a convolution).
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Outputs of the edited layer.
+    /// Outputs of the edited layer: columns of its weights (channels of a convolution).
     pub fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// Whether changes of low rank can be run without forming weights: dense layers.
+    pub fn is_thin(&self) -> bool {
+        matches!(self.stack.layers().get(self.layer).map(Layer::kind), Some(Kind::Dense { .. }))
     }
 
     /// Weights of the unedited layer, inputs × outputs.
@@ -197,9 +214,11 @@ impl<'a> Prefix<'a> {
     /// steps.
     ///
     /// # Errors
-    /// [`ShapeError`] when a slice does not fit, or the prefix was made without `accumulate`.
+    /// [`ShapeError`] when a slice does not fit, the prefix was made without `accumulate`, or the layer
+    /// has no thin form.
     pub fn accumulate(&mut self, rank: usize, u: &[f32], v: &[f32]) -> Result<(), ShapeError> {
-        ShapeError::check("outputs to accumulate", self.base.len(), self.current.len())?;
+        let whole = self.samples.batch.len(self.given);
+        ShapeError::check("outputs to accumulate", whole, self.current.len())?;
         let change = LowRank { inputs: self.inputs, rank, outputs: self.outputs, v, u };
         for index in (0..self.samples.batch.panels()).step_by(TOGETHER) {
             let part = self.samples.batch.part(index, TOGETHER);
@@ -247,6 +266,8 @@ impl Forward for Changed<'_, '_> {
             stack,
             ref parameters,
             layer,
+            taken,
+            given,
             inputs,
             outputs,
             samples,
@@ -258,14 +279,16 @@ impl Forward for Changed<'_, '_> {
             ref mut logits,
             ref mut scratch,
         } = *self.prefix;
-        let bias = stack
-            .layers()
-            .get(layer)
-            .and_then(|layer| layer.bias_range())
-            .and_then(|range| parameters.get(range));
         let before: &[f32] = if current.is_empty() { base } else { current };
         let classes = stack.outputs();
         let layers = stack.layers();
+        let edited = layers.get(layer);
+        let bias =
+            edited.and_then(|layer| layer.bias_range()).and_then(|range| parameters.get(range));
+        let conv = edited.and_then(|layer| match layer.kind() {
+            Kind::Conv2d { conv, .. } => Some(conv),
+            _ => None,
+        });
         // Activations right after the layer work in place, without a copy.
         let is_activation =
             |index: &usize| layers.get(*index).is_some_and(|layer| layer.kind().is_activation());
@@ -290,14 +313,18 @@ impl Forward for Changed<'_, '_> {
         let together = if thin_form { TOGETHER } else { 1 };
         for index in (0..samples.batch.panels()).step_by(together) {
             let part = samples.batch.part(index, together);
-            let x = panels_of(x, inputs, index, part);
-            let hidden = hidden.get_mut(..part.len(outputs)).unwrap_or_default();
-            match self.change {
-                Change::Weights(weights) => {
+            let x = panels_of(x, taken, index, part);
+            let hidden = hidden.get_mut(..part.len(given)).unwrap_or_default();
+            match (self.change, conv) {
+                (Change::Weights(weights), None) => {
                     let start = bias.map_or(Start::Zero, Start::Bias);
                     kernel.dense_forward(part, inputs, outputs, weights, start, x, hidden)?;
                 }
-                Change::LowRank { rank, u, v } => {
+                (Change::Weights(weights), Some(conv)) => {
+                    kernel.conv2d_forward(part, conv, weights, bias, x, hidden)?;
+                }
+                (Change::LowRank { .. }, Some(_)) => return Err(ForwardError::NotThin { layer }),
+                (Change::LowRank { rank, u, v }, None) => {
                     let thin = thin.get_mut(..part.len(rank)).unwrap_or_default();
                     let change = LowRank { inputs, rank, outputs, v, u };
                     let before = panels_of(before, outputs, index, part);
@@ -312,11 +339,11 @@ impl Forward for Changed<'_, '_> {
             }
             let logits = logits.get_mut(..part.len(classes)).unwrap_or_default();
             if let Some((weights, start)) = head {
-                kernel.dense_forward(part, outputs, classes, weights, start, hidden, logits)?;
+                kernel.dense_forward(part, given, classes, weights, start, hidden, logits)?;
             }
             for panel in 0..part.panels() {
                 let (first, batch) = ((index + panel) * LANES, part.panel(panel));
-                let hidden = panel_of_mut(hidden, outputs, panel);
+                let hidden = panel_of_mut(hidden, given, panel);
                 let values = match tail {
                     None => hidden,
                     Some(tail) => {
@@ -340,11 +367,25 @@ impl Forward for Changed<'_, '_> {
     }
 }
 
-/// Inputs and outputs of a dense layer.
-fn sizes(stack: &Stack, layer: usize) -> Option<(usize, usize)> {
-    match stack.layers().get(layer)?.kind() {
-        Kind::Dense { inputs, outputs, .. } => Some((*inputs, *outputs)),
-        _ => None,
+/// Sizes of the edited layer.
+#[derive(Clone, Copy, Default)]
+struct Sizes {
+    /// Features that it takes and gives.
+    taken: usize,
+    given: usize,
+    /// Its weights as a matrix.
+    inputs: usize,
+    outputs: usize,
+    /// Whether there is a thin form.
+    thin: bool,
+}
+
+impl Sizes {
+    fn of(stack: &Stack, layer: usize) -> Option<Self> {
+        let layer = stack.layers().get(layer)?;
+        let (inputs, outputs) = layer.kind().matrix()?;
+        let thin = matches!(layer.kind(), Kind::Dense { .. });
+        Some(Self { taken: layer.inputs(), given: layer.outputs(), inputs, outputs, thin })
     }
 }
 

@@ -69,6 +69,16 @@ impl Kind {
         }
     }
 
+    /// Inputs × outputs of the weights as a matrix, in stored order; `None` without weights. Those of
+    /// a convolution are its taps × its channels: the same matrix works at every position.
+    pub const fn matrix(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Dense { inputs, outputs, .. } => Some((*inputs, *outputs)),
+            Self::Conv2d { conv, .. } => Some((conv.taps(), conv.channels)),
+            _ => None,
+        }
+    }
+
     /// Checks every size, and gives the shape (channels, rows, columns) that this makes of `input`.
     pub(super) fn shape(&self, input: [usize; 3]) -> Result<[usize; 3], StackError> {
         let features = product(&input)?;

@@ -32,12 +32,17 @@ fn opening(text: &mut String, results: &Results) -> Written {
     writeln!(
         text,
         "What was done: {} was edited so that the network forgets {} of {} and keeps the rest, with {}, \
-         each a network trained for itself and edited by every method. An editor saw the reward split \
-         alone ({} samples); all accuracies below are of the test split ({} samples).\n",
+         {}. An editor saw the reward split alone ({} samples); all accuracies below are of the test \
+         split ({} samples).\n",
         words::layer(results),
         words::classes(results),
         cell(&data.name),
         words::seeds_in_words(results),
+        if words::shared(results) {
+            "every method on one network that was loaded from a file"
+        } else {
+            "each a network trained for itself and edited by every method"
+        },
         thousands(data.reward as u64),
         thousands(data.test as u64),
     )?;
@@ -353,9 +358,10 @@ fn settings(text: &mut String, results: &Results) -> Written {
     let data = &results.data;
     writeln!(
         text,
-        "\nData: {}, {} training, {} reward and {} test samples, sha256 `{}`.",
+        "\nData: {}, {} {}, {} reward and {} test samples, sha256 `{}`.",
         cell(&data.name),
         thousands(data.train as u64),
+        if words::shared(results) { "probe" } else { "training" },
         thousands(data.reward as u64),
         thousands(data.test as u64),
         cell(&data.digest)

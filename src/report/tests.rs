@@ -34,6 +34,7 @@ fn fixture() -> Results {
         },
         runs,
         summary,
+        notes: Vec::new(),
     }
 }
 

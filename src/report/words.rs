@@ -127,7 +127,12 @@ pub(super) fn subject(editor: &str, world: Option<&str>) -> String {
     world.map_or(editor.into(), |world| format!("{editor} in {world} world"))
 }
 
-/// The notes of the runs, each text once, after the runs that it speaks of.
+/// Whether all seeds edit one network, which was loaded.
+pub(super) fn shared(results: &Results) -> bool {
+    results.config.contains_key("model")
+}
+
+/// The notes of all runs, then those of single ones, each text once, after the runs that it speaks of.
 pub(super) fn notes(results: &Results) -> Vec<String> {
     /// Seeds of the runs of one editor in one world.
     type Seeds = (String, Vec<u64>);
@@ -145,24 +150,22 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
             None => speaks_of.push((subject, vec![run.seed])),
         }
     }
-    notes
-        .into_iter()
-        .map(|(text, speaks_of)| {
-            let runs: usize = speaks_of.iter().map(|(_, seeds)| seeds.len()).sum();
-            let who: Vec<String> = speaks_of
-                .iter()
-                .map(|(subject, seeds)| {
-                    format!(
-                        "{subject}, seed{} {}",
-                        if seeds.len() == 1 { "" } else { "s" },
-                        list(seeds)
-                    )
-                })
-                .collect();
-            let runs = if runs == 1 { String::new() } else { format!(" ({runs} runs)") };
-            format!("{}{runs}: {text}", who.join("; "))
-        })
-        .collect()
+    let of_runs = notes.into_iter().map(|(text, speaks_of)| {
+        let runs: usize = speaks_of.iter().map(|(_, seeds)| seeds.len()).sum();
+        let who: Vec<String> = speaks_of
+            .iter()
+            .map(|(subject, seeds)| {
+                format!(
+                    "{subject}, seed{} {}",
+                    if seeds.len() == 1 { "" } else { "s" },
+                    list(seeds)
+                )
+            })
+            .collect();
+        let runs = if runs == 1 { String::new() } else { format!(" ({runs} runs)") };
+        format!("{}{runs}: {text}", who.join("; "))
+    });
+    results.notes.iter().cloned().chain(of_runs).collect()
 }
 
 /// Name of the file of a world's learning curves.

@@ -1,17 +1,20 @@
 //! The settings of `unlearn`: what they may be, and what they come to.
 
 use super::error::RunError;
+use super::loaded::default_layer;
 use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
-use super::target::TargetConfig;
+use super::target::{NAME, Target, TargetConfig};
+use crate::data::edit_distance;
 use crate::editor::{self, EditorInfo, REACH, Refine, Settings, View};
 use crate::kernel::Kernel;
-use crate::nn::{Kind, Stack};
+use crate::nn::{Layer, Stack};
 use crate::ppo;
 use crate::task::{ClassSet, RewardKind};
 use crate::world::{Config, Unit as StepUnit, WorldKind};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The editors that `unlearn` runs unless told otherwise.
 pub const DEFAULT_EDITORS: &[&str] =
@@ -34,9 +37,11 @@ pub enum Preset {
 /// Everything that decides the figures of `unlearn`, and how it is run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnlearnConfig {
-    /// The target networks.
+    /// The target networks, where they are trained.
     pub target: TargetConfig,
-    /// Name of the edited layer; `None` for `fc2`.
+    /// A network that was loaded: the target of every seed, in place of networks that are trained.
+    pub model: Option<Arc<Target>>,
+    /// Name of the edited layer; `None` for `fc2`, or of a loaded network its last hidden dense layer.
     pub layer: Option<String>,
     /// The worlds, in the order of the report.
     pub worlds: Vec<WorldKind>,
@@ -85,6 +90,7 @@ impl Default for UnlearnConfig {
     fn default() -> Self {
         Self {
             target: TargetConfig::default(),
+            model: None,
             layer: None,
             worlds: vec![WorldKind::Shift, WorldKind::Mask],
             forget: vec![7],
@@ -195,8 +201,12 @@ impl UnlearnConfig {
             );
         }
         for name in &self.editors {
-            if editor::find(name).is_none() {
-                return usage(unknown_editor(name));
+            let Some(editor) = editor::find(name) else { return usage(unknown_editor(name)) };
+            if self.model.is_some() && editor.training_data {
+                return usage(format!(
+                    "--editor {name}: it trains the network anew, and how the network of --model was \
+                     trained is not known"
+                ));
             }
         }
         for &kind in &self.worlds {
@@ -266,6 +276,13 @@ impl UnlearnConfig {
         self.worlds.iter().map(load).collect()
     }
 
+    /// Name of the edited layer.
+    pub(super) fn layer_name(&self) -> &str {
+        let default =
+            || self.model.as_ref().map_or(DEFAULT_LAYER, |model| default_layer(&model.stack));
+        self.layer.as_deref().unwrap_or_else(default)
+    }
+
     /// Every setting that can change a figure.
     pub(super) fn record(&self) -> BTreeMap<String, serde_json::Value> {
         let world = |kind| {
@@ -288,10 +305,7 @@ impl UnlearnConfig {
             Preset::Paper => "paper",
         };
         let mut config = BTreeMap::from([
-            ("target".into(), json!("digits-cnn")),
-            ("widths".into(), json!(format!("{}x{}", self.target.widths.0, self.target.widths.1))),
-            ("layer".into(), json!(self.layer.as_deref().unwrap_or(DEFAULT_LAYER))),
-            ("epochs".into(), json!(self.target.training.epochs)),
+            ("layer".into(), json!(self.layer_name())),
             ("forget".into(), json!(self.forget)),
             ("editors".into(), json!(self.editors)),
             ("preset".into(), json!(preset)),
@@ -304,6 +318,24 @@ impl UnlearnConfig {
             ("seed".into(), json!(self.seed)),
             ("split_seed".into(), json!(self.split_seed)),
         ]);
+        match &self.model {
+            None => config.extend([
+                ("target".into(), json!(NAME)),
+                (
+                    "widths".into(),
+                    json!(format!("{}x{}", self.target.widths.0, self.target.widths.1)),
+                ),
+                ("epochs".into(), json!(self.target.training.epochs)),
+            ]),
+            Some(model) => {
+                let (mean, std) = model.normalize();
+                config.extend([
+                    ("target".into(), json!(model.name)),
+                    ("model".into(), json!(model.key)),
+                    ("normalize".into(), json!([mean, std])),
+                ]);
+            }
+        }
         for &kind in &self.worlds {
             config.insert(format!("world_{}", kind.name()), world(kind));
         }
@@ -311,8 +343,8 @@ impl UnlearnConfig {
     }
 }
 
-/// The layer that is edited by default.
-pub(super) const DEFAULT_LAYER: &str = "fc2";
+/// The layer of a network trained here that is edited by default.
+const DEFAULT_LAYER: &str = "fc2";
 
 /// Evaluations of editors that see the layer: ten scales of three policies, then as many of a search.
 const VIEW_BUDGET: u64 = 60;
@@ -320,26 +352,23 @@ const VIEW_BUDGET: u64 = 60;
 /// ShiftWorld's step in absolute units: what 1.5 × rms is for the layer 128 × 32 of `digits-cnn`.
 const ABSOLUTE_STEP: f32 = 0.2;
 
-/// Index of the dense layer `name` of `stack`.
+/// Index of the dense or convolutional layer `name` of `stack`.
 ///
 /// # Errors
 /// [`RunError::Failed`] lists the layers that can be edited.
 pub(super) fn editable_layer(stack: &Stack, name: &str) -> Result<usize, RunError> {
-    let dense = |index: &usize| {
-        stack.layers().get(*index).is_some_and(|layer| matches!(layer.kind(), Kind::Dense { .. }))
-    };
-    stack.find(name).filter(dense).ok_or_else(|| {
-        let names: Vec<_> = stack
-            .layers()
-            .iter()
-            .filter(|layer| matches!(layer.kind(), Kind::Dense { .. }))
-            .map(|layer| layer.name())
-            .collect();
-        RunError::Failed(format!(
-            "--layer {name}: the network has no dense layer of that name (it has {})",
-            names.join(", ")
-        ))
-    })
+    let editable = |layer: &&Layer| layer.kind().matrix().is_some();
+    let found = stack.find(name);
+    found
+        .filter(|&index| stack.layers().get(index).is_some_and(|layer| editable(&layer)))
+        .ok_or_else(|| {
+            let names: Vec<_> =
+                stack.layers().iter().filter(editable).map(|layer| layer.name()).collect();
+            RunError::Failed(format!(
+                "--layer {name}: the network has no dense or conv2d layer of that name (it has {})",
+                names.join(", ")
+            ))
+        })
 }
 
 fn unknown_editor(name: &str) -> String {
@@ -349,22 +378,4 @@ fn unknown_editor(name: &str) -> String {
         .filter(|known| edit_distance(known, name) <= 3)
         .map_or(String::new(), |known| format!("; did you mean {known}?"));
     format!("--editor {name}: no such editor{hint} (editors: {})", names.join(", "))
-}
-
-/// Levenshtein's distance.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }

@@ -13,7 +13,7 @@ use std::fmt::Write;
 /// Accuracy of a network on one part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartAccuracy {
-    /// "train", "reward" or "test".
+    /// "train" (for a loaded network "probe"), "reward" or "test".
     pub part: &'static str,
     /// Samples of each class.
     pub samples: Vec<usize>,
@@ -143,7 +143,7 @@ pub fn evaluate(
         digest: network_digest(parameters),
         data: data.name.clone(),
         parts: vec![
-            part("train", &data.train_panels)?,
+            part(if data.loaded { "probe" } else { "train" }, &data.train_panels)?,
             part("reward", &data.reward)?,
             part("test", &data.test)?,
         ],

@@ -2,14 +2,16 @@
 
 use super::config::editable_layer;
 use super::error::RunError;
+use super::loaded;
 use super::prepare::Prepared;
 use super::target::{Target, TargetConfig, network_digest};
 use super::unlearn::{Artifact, Unlearned};
+use crate::data::SafeTensors;
 use crate::kernel::Kernel;
 use crate::nn::{Kind, Stack};
 use crate::num;
 use crate::slab::Heap;
-use crate::snapshot::{EditFile, FileKind, NetworkFile, SnapshotError, peek};
+use crate::snapshot::{EditFile, FileKind, MAGIC, NetworkFile, SnapshotError, peek};
 use crate::world::{Change, Unit, WorldKind};
 use std::fmt::Write as _;
 use std::fs;
@@ -40,7 +42,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     })
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, RunError> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, RunError> {
     fs::read(path)
         .map_err(|error| RunError::Failed(format!("{}: cannot be read: {error}", path.display())))
 }
@@ -63,16 +65,13 @@ pub fn target_key(config: &TargetConfig, data: &Prepared) -> String {
 /// # Errors
 /// [`RunError::Failed`] names the file.
 pub fn save_network(path: &Path, network: &Target, origin: &str) -> Result<(), RunError> {
-    let Target { stack, parameters, seed, .. } = network;
-    let mut bytes = vec![0; NetworkFile::bound(NAME, origin, stack)];
+    let Target { name, stack, parameters, seed, .. } = network;
+    let mut bytes = vec![0; NetworkFile::bound(name, origin, stack)];
     let len =
-        NetworkFile::write(NAME, origin, *seed, stack, parameters, &mut bytes).map_err(at(path))?;
+        NetworkFile::write(name, origin, *seed, stack, parameters, &mut bytes).map_err(at(path))?;
     bytes.truncate(len);
     write_file(path, &bytes)
 }
-
-/// The architecture that is trained here.
-const NAME: &str = "digits-cnn";
 
 /// Loads a network.
 ///
@@ -82,10 +81,12 @@ pub fn load_network(path: &Path) -> Result<Target, RunError> {
     let bytes = read_file(path)?;
     let file = NetworkFile::read(&bytes).map_err(at(path))?;
     Ok(Target {
+        name: file.name.to_string(),
         parameters: file.parameters().collect(),
         seed: file.seed,
         key: file.origin.to_string(),
         stack: file.stack,
+        foreign: None,
     })
 }
 
@@ -162,12 +163,21 @@ fn digest(parameters: &[f32]) -> u64 {
     digest.finish()
 }
 
-/// What a network or edit file holds, in words.
+/// What a network, edit or safetensors file holds, in words.
 ///
 /// # Errors
 /// [`RunError::Failed`] names the file and what is wrong with it.
 pub fn inspect(path: &Path) -> Result<String, RunError> {
     let bytes = read_file(path)?;
+    if !bytes.starts_with(MAGIC) {
+        match SafeTensors::read(&path.display().to_string(), bytes.clone()) {
+            Ok(file) => return Ok(loaded::inspect(&file)),
+            Err(error) if path.extension().is_some_and(|end| end == "safetensors") => {
+                return Err(RunError::Failed(error.to_string()));
+            }
+            Err(_) => {}
+        }
+    }
     let head = peek(&bytes).map_err(at(path))?;
     let mut text = format!(
         "{}: {}, format version {}, {} bytes, checksum fits\n",
@@ -290,12 +300,19 @@ impl Store {
         (target.key == origin && target.seed == seed).then_some(target)
     }
 
-    /// Saves targets, edits, and of every editor × world the edited network of the first seed.
+    /// Saves targets that were trained, edits, and of every editor × world the edited network of the
+    /// first seed: as a file of the kind that it came from. `model` is the network that was loaded, if
+    /// one was.
     ///
     /// # Errors
     /// [`RunError::Failed`] names the file.
-    pub fn save(&self, origin: &str, unlearned: &Unlearned) -> Result<(), RunError> {
-        for target in &unlearned.targets {
+    pub fn save(
+        &self,
+        origin: &str,
+        model: Option<&Target>,
+        unlearned: &Unlearned,
+    ) -> Result<(), RunError> {
+        for target in unlearned.targets.iter().filter(|_| model.is_none()) {
             if self
                 .target(origin, target.seed)
                 .is_none_or(|held| held.parameters != target.parameters)
@@ -314,8 +331,16 @@ impl Store {
             let name = format!("{}{world}-{}", artifact.editor, artifact.seed);
             self.save_edit(&name, target, artifact)?;
             if artifact.seed == first && artifact.editor != "none" {
-                let edited = Target { parameters: artifact.parameters.clone(), ..target.clone() };
-                save_network(&self.networks().join(format!("{name}.rwn")), &edited, origin)?;
+                let edited = Target {
+                    parameters: artifact.parameters.clone(),
+                    ..model.unwrap_or(target).clone()
+                };
+                let path = self.networks().join(format!("{name}.{}", loaded::extension(target)));
+                // A reference may change what the file has no tensor for; an edit never does.
+                match loaded::save_model(&path, &edited, origin) {
+                    Err(_) if target.foreign.is_some() && artifact.actions.is_none() => {}
+                    saved => saved?,
+                }
             }
         }
         Ok(())
@@ -326,7 +351,7 @@ impl Store {
             return Ok(());
         };
         let Some(layer) = target.stack.layers().get(artifact.layer) else { return Ok(()) };
-        let (inputs, outputs) = (layer.inputs(), layer.outputs());
+        let Some((inputs, outputs)) = layer.kind().matrix() else { return Ok(()) };
         let rms = num::rms(target.parameters.get(layer.weight_range()).unwrap_or_default());
         let absolute = world.kind == WorldKind::Mask || world.unit == Unit::Absolute;
         let file = EditFile::new(

@@ -19,6 +19,11 @@ pub trait Observer: Sync {
         let _ = unit;
     }
 
+    /// Something that a user should know at once.
+    fn warning(&self, text: &str) {
+        let _ = text;
+    }
+
     /// A run has been recorded.
     fn recorded(&self, run: &RunRecord) {
         let _ = run;

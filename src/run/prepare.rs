@@ -1,6 +1,7 @@
 //! A data set, dealt into its three parts and laid out for networks.
 
 use super::error::RunError;
+use super::target::Target;
 use crate::data::{Images, Parts};
 use crate::kernel::{Batch, Kernel};
 use crate::model::{DIGITS_INPUT, Samples};
@@ -14,8 +15,14 @@ pub struct Part {
 }
 
 impl Part {
-    fn new(images: &Images, indices: &[usize], panels: bool) -> Result<Self, RunError> {
-        let rows = images.rows_of(indices);
+    fn new(
+        images: &Images,
+        indices: &[usize],
+        (mean, std): (f32, f32),
+        panels: bool,
+    ) -> Result<Self, RunError> {
+        let mut rows = images.rows_of(indices);
+        rows.iter_mut().for_each(|x| *x = (*x - mean) / std);
         let labels = images.labels_of(indices);
         let features = images.pixels_per_image();
         if !panels {
@@ -72,6 +79,8 @@ pub struct Prepared {
     pub classes: usize,
     /// sha256 of the decompressed images, then the labels.
     pub digest: String,
+    /// Whether the parts are for a network that was loaded: `train` then is for probes.
+    pub loaded: bool,
     /// What trains targets, row by row.
     pub train: Part,
     /// The same in panels, for taking figures.
@@ -88,17 +97,62 @@ impl Prepared {
     /// # Errors
     /// [`RunError`] when the images cannot be resampled or laid out.
     pub fn new(images: &Images, parts: &Parts) -> Result<Self, RunError> {
-        let [_, rows, cols] = DIGITS_INPUT;
+        Self::laid_out(images, parts, DIGITS_INPUT, (0.0, 1.0))
+    }
+
+    /// Deals `images` for a network that was loaded ([`Parts::for_loaded`]): resampled to the size of its
+    /// input, and normalised as it wants them.
+    ///
+    /// # Errors
+    /// [`RunError`] as [`new`](Self::new), or when the network takes more than one channel or has fewer
+    /// classes than the images.
+    pub fn for_loaded(images: &Images, parts: &Parts, model: &Target) -> Result<Self, RunError> {
+        let parts = parts.clone().for_loaded(images);
+        let prepared = Self::for_model(images, &parts, model)?;
+        Ok(Self { loaded: true, ..prepared })
+    }
+
+    /// The same with the parts as they are.
+    ///
+    /// # Errors
+    /// As [`for_loaded`](Self::for_loaded).
+    pub fn for_model(images: &Images, parts: &Parts, model: &Target) -> Result<Self, RunError> {
+        let [channels, ..] = model.stack.input();
+        if channels != 1 {
+            return Err(RunError::Failed(format!(
+                "{} takes images of {channels} channels, those of {} have 1",
+                model.name, images.name
+            )));
+        }
+        if model.stack.outputs() < images.classes {
+            return Err(RunError::Failed(format!(
+                "{} tells {} classes apart, {} has {}",
+                model.name,
+                model.stack.outputs(),
+                images.name,
+                images.classes
+            )));
+        }
+        Self::laid_out(images, parts, model.stack.input(), model.normalize())
+    }
+
+    fn laid_out(
+        images: &Images,
+        parts: &Parts,
+        [_, rows, cols]: [usize; 3],
+        normalize: (f32, f32),
+    ) -> Result<Self, RunError> {
         let images =
             &images.resampled(rows, cols).map_err(|error| RunError::Failed(error.to_string()))?;
         Ok(Self {
+            loaded: false,
             name: images.name.clone(),
             classes: images.classes,
             digest: images.digest(),
-            train: Part::new(images, &parts.train, false)?,
-            train_panels: Part::new(images, &parts.train, true)?,
-            reward: Part::new(images, &parts.reward, true)?,
-            test: Part::new(images, &parts.test, true)?,
+            train: Part::new(images, &parts.train, normalize, false)?,
+            train_panels: Part::new(images, &parts.train, normalize, true)?,
+            reward: Part::new(images, &parts.reward, normalize, true)?,
+            test: Part::new(images, &parts.test, normalize, true)?,
         })
     }
 }

@@ -25,6 +25,9 @@ pub struct Results {
     pub runs: Vec<RunRecord>,
     /// One entry per editor × world × metric.
     pub summary: Vec<SummaryRecord>,
+    /// What has to be said of all runs, a paragraph each; left out when there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// The data set and its parts.

@@ -1,13 +1,15 @@
-//! Target networks that are trained here.
+//! Target networks: trained here, or loaded.
 
 use super::error::RunError;
 use super::prepare::Prepared;
+use crate::data::Foreign;
 use crate::kernel::Kernel;
 use crate::model::{Progress, Training, digits_cnn, train, train_need};
 use crate::nn::Stack;
 use crate::num::Digest;
 use crate::slab::Heap;
 use crate::task::ClassSet;
+use std::sync::Arc;
 
 /// Which network is trained, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,8 +27,10 @@ impl Default for TargetConfig {
 }
 
 /// A trained network.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Target {
+    /// Its name, for reports.
+    pub name: String,
     /// Its layers.
     pub stack: Stack,
     /// Its parameters.
@@ -35,9 +39,19 @@ pub struct Target {
     pub seed: u64,
     /// What it was made from (see [`target_key`](super::target_key)).
     pub key: String,
+    /// The file that it came from, for networks that others trained.
+    pub foreign: Option<Arc<Foreign>>,
 }
 
+/// The architecture that is trained here.
+pub(super) const NAME: &str = "digits-cnn";
+
 impl Target {
+    /// Mean and standard deviation: it takes (x − mean) / std for x in [0, 1].
+    pub fn normalize(&self) -> (f32, f32) {
+        self.foreign.as_ref().map_or((0.0, 1.0), |foreign| foreign.normalize)
+    }
+
     /// Digest of all parameters, 16 hexadecimal digits.
     pub fn digest(&self) -> String {
         network_digest(&self.parameters)
@@ -79,5 +93,6 @@ pub fn train_target(
         &mut heap.arena(),
         progress,
     )?;
-    Ok(Target { stack, parameters, seed, key: super::target_key(config, data) })
+    let key = super::target_key(config, data);
+    Ok(Target { name: NAME.into(), stack, parameters, seed, key, foreign: None })
 }

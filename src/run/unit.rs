@@ -26,7 +26,8 @@ pub(super) struct Unit<'a> {
     pub(super) data: &'a Prepared,
     pub(super) task: Unlearning<'a>,
     pub(super) target: &'a Target,
-    pub(super) training: Training,
+    /// How the target was trained; `None` for one that was loaded.
+    pub(super) training: Option<Training>,
     pub(super) layer: usize,
     pub(super) world: Config,
     pub(super) settings: &'a Settings,
@@ -66,11 +67,11 @@ impl Unit<'_> {
         let mut own = original.clone();
         let mut network_parameters = original.clone();
         let mut task = self.task;
-        let training = TrainingSet {
+        let training = self.training.map(|training| TrainingSet {
             samples: self.data.train.samples(),
-            training: self.training,
+            training,
             seed: self.target.seed,
-        };
+        });
         let samples = self.data.reward.samples();
         let mut world_heap =
             Heap::new(World::need(&self.world, stack, self.layer, samples.batch.samples()));
@@ -108,7 +109,7 @@ impl Unit<'_> {
             spec,
             stack,
             settings: self.settings,
-            training: Some(&training),
+            training: training.as_ref(),
             policy: policies.map(|policies| policies.policy()),
         };
         let mut editor_heap =
@@ -122,7 +123,7 @@ impl Unit<'_> {
             stack,
             parameters: &mut network_parameters,
             forget: self.task.forget(),
-            training: Some(training),
+            training,
         };
         let mut curve = Curve::new(self.budget, observer);
         let mut trace = |point: Point| curve.point(point);

@@ -1,7 +1,9 @@
-//! The command `unlearn`: every editor × world × seed on targets that are trained here.
+//! The command `unlearn`: every editor × world × seed on targets that are trained here, or on one that
+//! was loaded.
 
-use super::config::{DEFAULT_LAYER, Preset, TARGET_VALUE, UnlearnConfig, editable_layer};
+use super::config::{Preset, TARGET_VALUE, UnlearnConfig, editable_layer};
 use super::error::RunError;
+use super::loaded;
 use super::measure::{Gauge, to_retrained};
 use super::observer::Observer;
 use super::pool;
@@ -41,7 +43,8 @@ pub struct Unlearned {
     pub artifacts: Vec<Artifact>,
 }
 
-/// Runs `unlearn` on `data`. `cached` holds targets that need not be trained again.
+/// Runs `unlearn` on `data`. `cached` holds targets that need not be trained again; with
+/// [`UnlearnConfig::model`] nothing is trained.
 ///
 /// # Errors
 /// [`RunError`]: a class, layer or editor that does not exist, a budget that pays for nothing, or
@@ -54,42 +57,26 @@ pub fn unlearn(
 ) -> Result<Unlearned, RunError> {
     let plan = config.plan(data)?;
     let policies = config.policies(&plan)?;
-    let seeds: Vec<u64> = (config.seed..config.seed + config.seeds).collect();
-    let ready: Vec<(u64, Option<Target>)> =
-        seeds.iter().map(|&seed| (seed, cached(seed))).collect();
-    let missing = ready.iter().filter(|(_, target)| target.is_none()).count();
-    observer.phase("training the target networks", missing);
-    let targets = pool::map(&ready, config.threads, |(seed, target)| match target {
-        Some(target) => Ok(target.clone()),
-        None => {
-            let mut shown = 0;
-            let trained = train_target(
-                config.kernel,
-                &config.target,
-                data,
-                ClassSet::EMPTY,
-                *seed,
-                &mut |step| {
-                    if (step.step - shown) * 20 >= step.steps || step.step == step.steps {
-                        observer.advanced((step.step - shown) as f64 / step.steps as f64);
-                        shown = step.step;
-                    }
-                },
-            );
-            observer.finished(&format!("target {seed}"));
-            trained
-        }
-    })?;
+    let targets = targets(config, data, cached, observer)?;
     let Some(stack) = targets.first().map(|target| &target.stack) else {
         return Err(RunError::Usage("--seeds is 0".into()));
     };
-    let layer = editable_layer(stack, config.layer.as_deref().unwrap_or(DEFAULT_LAYER))?;
+    let layer = editable_layer(stack, config.layer_name())?;
     let task = Unlearning::new(
         plan.forget,
         plan.reward,
         [data.train.labels(), data.reward.labels(), data.test.labels()],
     );
-
+    let mut notes = Vec::new();
+    if let Some(model) = &config.model {
+        notes = loaded::notes(model, &data.digest);
+        let gauge = Gauge { kernel: config.kernel, stack, data, task, lambda: config.lambda };
+        let accuracy = gauge.test(&model.parameters)?.all();
+        if let Some(warning) = loaded::near_chance(&model.name, accuracy.into(), stack.outputs()) {
+            observer.warning(&warning);
+            notes.push(format!("Before any edit {warning}"));
+        }
+    }
     let mut units: Vec<(Option<WorldKind>, Unit<'_>)> = Vec::new();
     for &editor in &plan.editors {
         let worlds: Vec<Option<WorldKind>> = match editor.kind {
@@ -110,7 +97,7 @@ pub fn unlearn(
                         data,
                         task,
                         target,
-                        training: config.target.training,
+                        training: config.model.is_none().then_some(config.target.training),
                         layer,
                         world: if sees { config.world_of_view(kind) } else { config.world(kind) },
                         settings: &plan.settings,
@@ -138,7 +125,8 @@ pub fn unlearn(
         found
     })?;
 
-    observer.phase("comparing with retraining", units.len());
+    let compared = plan.editors.iter().any(|editor| editor.name == "retrain");
+    observer.phase("comparing with retraining", if compared { units.len() } else { 0 });
     let pairs: Vec<_> = units.iter().zip(&found).collect();
     let distances = pool::map(&pairs, config.threads, |((_, unit), found)| {
         let retrained = pairs.iter().find(|((_, other), _)| {
@@ -181,8 +169,48 @@ pub fn unlearn(
         },
         runs,
         summary: Vec::new(),
+        notes,
     };
     Ok(Unlearned { results, targets, artifacts })
+}
+
+/// The targets, one per seed.
+fn targets(
+    config: &UnlearnConfig,
+    data: &Prepared,
+    cached: &dyn Fn(u64) -> Option<Target>,
+    observer: &dyn Observer,
+) -> Result<Vec<Target>, RunError> {
+    let seeds: Vec<u64> = (config.seed..config.seed + config.seeds).collect();
+    if let Some(model) = &config.model {
+        let of_seed = |&seed: &u64| Target { seed, ..Target::clone(model) };
+        return Ok(seeds.iter().map(of_seed).collect());
+    }
+    let ready: Vec<(u64, Option<Target>)> =
+        seeds.iter().map(|&seed| (seed, cached(seed))).collect();
+    let missing = ready.iter().filter(|(_, target)| target.is_none()).count();
+    observer.phase("training the target networks", missing);
+    pool::map(&ready, config.threads, |(seed, target)| match target {
+        Some(target) => Ok(target.clone()),
+        None => {
+            let mut shown = 0;
+            let trained = train_target(
+                config.kernel,
+                &config.target,
+                data,
+                ClassSet::EMPTY,
+                *seed,
+                &mut |step| {
+                    if (step.step - shown) * 20 >= step.steps || step.step == step.steps {
+                        observer.advanced((step.step - shown) as f64 / step.steps as f64);
+                        shown = step.step;
+                    }
+                },
+            );
+            observer.finished(&format!("target {seed}"));
+            trained
+        }
+    })
 }
 
 fn run_record(
@@ -195,13 +223,13 @@ fn run_record(
 ) -> Result<RunRecord, RunError> {
     let stack = &unit.target.stack;
     let layer = stack.layers().get(unit.layer);
-    let (cols, rows) = layer.map_or((0, 0), |layer| (layer.inputs(), layer.outputs()));
+    let (cols, rows) = layer.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
     let gauge =
         Gauge { kernel: unit.kernel, stack, data, task: unit.task, lambda: unit.world.lambda };
     let acts = world.is_some();
     Ok(RunRecord {
         target: TargetRecord {
-            name: "digits-cnn".into(),
+            name: unit.target.name.clone(),
             layer: layer.map_or(String::new(), |layer| layer.name().to_string()),
             rows,
             cols,

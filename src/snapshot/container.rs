@@ -10,7 +10,8 @@ pub const HEAD: usize = 14;
 /// The version that is written; older ones can be read.
 pub const VERSION: u16 = 1;
 
-const MAGIC: &[u8; 3] = b"RWT";
+/// The first bytes of every file.
+pub const MAGIC: &[u8] = b"RWT";
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

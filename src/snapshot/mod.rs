@@ -12,7 +12,7 @@ mod edit;
 mod network;
 mod policy;
 
-pub use container::{FileKind, HEAD, Head, SnapshotError, VERSION, peek};
+pub use container::{FileKind, HEAD, Head, MAGIC, SnapshotError, VERSION, peek};
 pub use edit::EditFile;
 pub use network::NetworkFile;
 pub use policy::PolicyFile;

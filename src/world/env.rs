@@ -5,7 +5,7 @@ use super::config::{Config, ConfigError, Observation, RewardForm, Unit, WorldKin
 use crate::env::{Edit, Edited, End, Env, EnvError, Space, Spec, Step};
 use crate::kernel::Kernel;
 use crate::model::{self, ForwardError, Prefix, Samples, Split};
-use crate::nn::{Kind, Stack};
+use crate::nn::Stack;
 use crate::num;
 use crate::slab::{Arena, Need};
 use crate::task::{Score, Task};
@@ -84,17 +84,17 @@ impl<E: Into<ForwardError>> From<E> for WorldError {
 impl<'a> World<'a> {
     /// Memory of a world over `samples` reward samples.
     pub fn need(config: &Config, stack: &Stack, layer: usize, samples: usize) -> Need {
-        let (inputs, outputs) = match stack.layers().get(layer).map(|layer| layer.kind()) {
-            Some(&Kind::Dense { inputs, outputs, .. }) => (inputs, outputs),
-            _ => (0, 0),
-        };
+        let edited = stack.layers().get(layer);
+        let (inputs, outputs) = edited.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
         let change = Change::new(config, 1.0, inputs, outputs);
         Prefix::need(stack, layer, samples, config.rank, accumulates(config))
             .and(change.need())
             .and(Need::f32s(2 * inputs * outputs + change.action_len()))
     }
 
-    /// A world around dense layer `layer` of `stack`, paid by `task` on `samples`.
+    /// A world around layer `layer` of `stack`, dense or convolutional, paid by `task` on `samples`.
+    ///
+    /// The weights of a convolution are edited as a matrix, taps × channels.
     ///
     /// `parameters` are the network's own; they are changed only by [`Env::rescale`].
     ///
@@ -281,14 +281,15 @@ impl<'a> World<'a> {
         if num::all_finite(self.trial) { Ok(()) } else { Err(EnvError::Diverged) }
     }
 
-    /// Value of the network after the action: the thin form for a shift, the formed one for a mask.
+    /// Value of the network after the action: the thin form for a shift of a dense layer, else the formed
+    /// one.
     fn value_of_trial(&mut self) -> Result<f32, EnvError> {
         let change = match self.config.kind {
-            WorldKind::Mask => model::Change::Weights(self.trial),
-            WorldKind::Shift => {
+            WorldKind::Shift if self.prefix.is_thin() => {
                 let (_, v) = self.change.factors(self.action);
                 model::Change::LowRank { rank: self.change.rank, u: self.scratch, v }
             }
+            _ => model::Change::Weights(self.trial),
         };
         let mut net = self.prefix.with(change);
         let score = self
@@ -370,7 +371,7 @@ impl Env for World<'_> {
         self.form()?;
         let value = self.value_of_trial()?;
         let last = time + 1 >= self.config.horizon;
-        if self.config.kind == WorldKind::Shift && !last {
+        if accumulates(&self.config) && self.prefix.is_thin() && !last {
             let (_, v) = self.change.factors(self.action);
             self.prefix
                 .accumulate(self.change.rank, self.scratch, v)

@@ -7,15 +7,22 @@ use std::collections::BTreeSet;
 fn the_files_are_those_of_the_readme() {
     let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/README.md"));
     let script = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/make_digits.py"));
-    let licence = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/LICENSE-digits"));
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
     for (name, bytes) in [
         ("digits-images-idx3-ubyte.gz", DIGITS_IMAGES),
         ("digits-labels-idx1-ubyte.gz", DIGITS_LABELS),
-        ("LICENSE-digits", licence),
+        ("LICENSE-digits", &read("LICENSE-digits")),
+        ("LICENSE-ccexam", &read("LICENSE-ccexam")),
+        ("ccexam-mnist.json", &read("ccexam-mnist.json")),
+        ("ccexam-mnist.safetensors", &read("ccexam-mnist.safetensors")),
     ] {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{name}`"))).unwrap();
         assert!(row.contains(&sha256(bytes)), "{name}");
     }
+    let whole: u64 =
+        folder.read_dir().unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(whole < 4_500_000, "{whole} bytes");
     assert!(readme.contains(DIGITS_DIGEST) && script.contains(DIGITS_DIGEST));
 }
 

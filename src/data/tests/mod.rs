@@ -3,7 +3,9 @@
 mod builtin;
 mod dir;
 mod extra;
+mod foreign;
 mod idx;
+mod safetensors;
 mod set;
 mod split;
 

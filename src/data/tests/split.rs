@@ -120,3 +120,25 @@ fn a_class_that_would_miss_from_a_part_is_named() {
     let past_the_end = Parts::deal_before(&set(&[0, 0, 0, 0]), 9, 0).unwrap_err().problem;
     assert_eq!(past_the_end, Problem::Class { class: 0, part: "test", samples: 4 });
 }
+
+#[test]
+fn a_loaded_network_gets_two_halves_and_the_same_test() {
+    let labels: Vec<u8> = (0..1000).map(|i| [0, 0, 1, 2, 2, 2, 2, 2, 2, 4][i % 10]).collect();
+    let images = Images::new("set", 1, 1, vec![0; 1000], labels).unwrap();
+    for parts in [Parts::deal(&images, 7), Parts::deal_before(&images, 800, 7)] {
+        let parts = parts.unwrap();
+        let halved = parts.clone().for_loaded(&images);
+        assert_eq!(halved.test, parts.test);
+        let count = |indices: &[usize], class: u8| {
+            indices.iter().filter(|&&index| images.labels[index] == class).count()
+        };
+        for class in [0, 1, 2, 4] {
+            let (train, reward) = (count(&halved.train, class), count(&halved.reward, class));
+            assert!(train.abs_diff(reward) <= 1, "{class}: {train} {reward}");
+        }
+        assert!(halved.reward.starts_with(&parts.reward));
+        let mut all = [halved.train, halved.reward, halved.test].concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..1000));
+    }
+}

@@ -21,6 +21,9 @@ pub const MAX_FORGET: usize = 200;
 /// Retain samples that are kept, at most.
 pub const MAX_RETAIN: usize = 600;
 
+const NOT_DENSE: ForwardError =
+    ForwardError::Failed("rows and columns can be looked at in a dense layer; this one is not");
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NeuronRequest {
@@ -120,7 +123,7 @@ impl<'a> Neurons<'a> {
         request: NeuronRequest,
         arena: &mut Arena<'a>,
     ) -> Result<Self, ForwardError> {
-        let (inputs, outputs) = sizes(stack, layer).ok_or(ForwardError::NotDense { layer })?;
+        let (inputs, outputs) = sizes(stack, layer).ok_or(NOT_DENSE)?;
         let (classes, features, batch) = (stack.outputs(), request.features, samples.batch);
         ShapeError::check("samples of a panel", LANES, batch.width())?;
         ShapeError::check("input", batch.len(stack.inputs()), samples.inputs.len())?;
@@ -646,7 +649,7 @@ impl<'s, 'p> Pass<'s, 'p> {
         kernel: Kernel,
         arena: &mut Arena<'p>,
     ) -> Result<Self, ForwardError> {
-        let (inputs, outputs) = sizes(stack, layer).ok_or(ForwardError::NotDense { layer })?;
+        let (inputs, outputs) = sizes(stack, layer).ok_or(NOT_DENSE)?;
         let (classes, panel) = (stack.outputs(), Batch::lanes(LANES));
         let layers = stack.layers();
         let tail = (layer + 1..layers.len())
