@@ -440,10 +440,13 @@ fn write_all_leaves_what_it_cannot_replace() {
 
     // A name that is taken by a folder, as a full or read-only disk would stop the second file.
     fs::create_dir(dir.join("results.csv")).unwrap();
+    fs::write(dir.join("results.json"), "kept").unwrap();
     fs::write(dir.join("report.md"), "kept").unwrap();
     let error = write_all(&dir, &fixture()).unwrap_err();
     assert_eq!(error.path(), dir.join("results.csv"));
-    assert_eq!(fs::read_to_string(dir.join("report.md")).unwrap(), "kept");
+    for name in ["results.json", "report.md"] {
+        assert_eq!(fs::read_to_string(dir.join(name)).unwrap(), "kept", "{name}");
+    }
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 4, "no temporary file is left");
     fs::remove_dir_all(dir).unwrap();
 }
