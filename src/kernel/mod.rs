@@ -19,8 +19,8 @@
 //! # `unsafe`
 //!
 //! Three things need it: intrinsics, whose presence a token proves (`isa`); reads and writes of a
-//! register tile, whose extent it tests first (`tile`, `together`, `low_rank`); calls into code compiled for an instruction
-//! set, which only a [`Kernel`] of that set makes (`dispatch`).
+//! register tile, whose extent it tests first (`tile`, `together`, `low_rank`); calls into code
+//! compiled for an instruction set, which only a [`Kernel`] of that set makes (`dispatch`).
 #![allow(unsafe_code)]
 
 mod backend;

@@ -57,11 +57,11 @@ impl std::error::Error for ReportError {}
 /// Writes `results.json`, `results.csv`, `timings.csv`, `report.md` and one `curves-<world>.svg` per
 /// world to the folder `dir`, and returns their paths in that order.
 ///
-/// All of the content exists before the first file is touched, and each file replaces its
-/// predecessor whole or not at all.
+/// All files are written under temporary names before the first replaces its predecessor, so a full
+/// disk, say, leaves the old report as it was. Each file is replaced whole or not at all.
 ///
 /// # Errors
-/// [`ReportError`] for the first file that cannot be written; those before it have been.
+/// [`ReportError`] for the first file that cannot be written.
 pub fn write_all(dir: &Path, results: &Results) -> Result<Vec<PathBuf>, ReportError> {
     let mut files = vec![
         ("results.json".to_string(), json(results)),
@@ -74,14 +74,19 @@ pub fn write_all(dir: &Path, results: &Results) -> Result<Vec<PathBuf>, ReportEr
             files.push((words::curve_file(world), svg));
         }
     }
-    files
+    let mut staged = Vec::with_capacity(files.len());
+    for (name, content) in files {
+        let path = dir.join(name);
+        match run::Staged::write(&path, content.as_bytes()) {
+            Ok(file) => staged.push((path, file)),
+            Err(error) => return Err(ReportError { path, error }),
+        }
+    }
+    staged
         .into_iter()
-        .map(|(name, content)| {
-            let path = dir.join(name);
-            match run::write_file(&path, content.as_bytes()) {
-                Ok(()) => Ok(path),
-                Err(error) => Err(ReportError { path, error }),
-            }
+        .map(|(path, file)| match file.publish() {
+            Ok(()) => Ok(path),
+            Err(error) => Err(ReportError { path, error }),
         })
         .collect()
 }

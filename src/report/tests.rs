@@ -193,6 +193,35 @@ fn json_reads_back_as_it_was() {
     assert_eq!(json(&read), text);
 }
 
+/// JSON has no NaN: such a figure is written as null, and is no number when it is read.
+#[test]
+fn json_reads_figures_that_are_not_finite() {
+    let mut results = fixture();
+    let run = &mut results.runs[0];
+    run.target.test_accuracy = f32::NAN;
+    run.after.reward = f32::INFINITY;
+    run.policy.as_mut().unwrap().retain_test = f32::NAN;
+    run.curve[0].mean = f32::NAN;
+    run.tow = Some(f64::NAN);
+    results.summary = summarise(&results.runs);
+    results.summary[0].mean = f64::NAN;
+    results.summary[0].iqm = f64::NAN;
+    results.summary[0].ci95 = Some([f64::NAN, 1.0]);
+    let text = json(&results);
+    let read = read_json(&text).unwrap();
+    let run = &read.runs[0];
+    assert!(run.target.test_accuracy.is_nan() && run.after.reward.is_nan());
+    assert!(run.policy.unwrap().retain_test.is_nan() && run.curve[0].mean.is_nan());
+    assert_eq!(run.tow, None);
+    let summary = &read.summary[0];
+    assert!(summary.mean.is_nan() && summary.iqm.is_nan());
+    assert!(summary.ci95.is_some_and(|[low, high]| low.is_nan() && high == 1.0));
+    assert_eq!(json(&read), text);
+    // A figure that is missing, or no figure, is still refused.
+    assert!(read_json(&text.replacen("\"test_accuracy\": null,", "", 1)).is_err());
+    assert!(read_json(&text.replacen("\"mean\": null", "\"mean\": \"a\"", 1)).is_err());
+}
+
 #[test]
 fn json_of_another_schema_is_refused() {
     let text = json(&fixture());
@@ -441,10 +470,13 @@ fn write_all_leaves_what_it_cannot_replace() {
 
     // A name that is taken by a folder, as a full or read-only disk would stop the second file.
     fs::create_dir(dir.join("results.csv")).unwrap();
+    fs::write(dir.join("results.json"), "kept").unwrap();
     fs::write(dir.join("report.md"), "kept").unwrap();
     let error = write_all(&dir, &fixture()).unwrap_err();
     assert_eq!(error.path(), dir.join("results.csv"));
-    assert_eq!(fs::read_to_string(dir.join("report.md")).unwrap(), "kept");
+    for name in ["results.json", "report.md"] {
+        assert_eq!(fs::read_to_string(dir.join(name)).unwrap(), "kept", "{name}");
+    }
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 4, "no temporary file is left");
     fs::remove_dir_all(dir).unwrap();
 }

@@ -15,7 +15,7 @@ use crate::snapshot::{EditFile, FileKind, MAGIC, NetworkFile, SnapshotError, pee
 use crate::world::{Change, Unit, WorldKind};
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Writes `bytes` to `path`: to a temporary name in the same folder, synced, then renamed, so that
@@ -24,22 +24,56 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// [`RunError::Failed`] names the path; the temporary file is then removed.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    let failed = |error: std::io::Error| {
-        RunError::Failed(format!("{}: cannot be written: {error}", path.display()))
-    };
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = (|| {
-        let mut file = fs::File::create(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&part, path)
-    })();
-    written.map_err(|error| {
-        let _ = fs::remove_file(&part);
-        failed(error)
-    })
+    Staged::write(path, bytes)?.publish()
+}
+
+/// A file under its temporary name, which is removed unless the file is published.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    part: PathBuf,
+    path: PathBuf,
+}
+
+impl Staged {
+    /// Writes and syncs what is to become `path`.
+    ///
+    /// # Errors
+    /// [`RunError::Failed`] names the path: also where a folder has that name.
+    pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<Self, RunError> {
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(format!(".{}.part", std::process::id()));
+        // From here on, whatever there is of the temporary file goes where an error goes.
+        let staged = Self { part: path.with_file_name(name), path: path.to_path_buf() };
+        if path.is_dir() {
+            return Err(staged.failed(&ErrorKind::IsADirectory.into()));
+        }
+        let written = (|| {
+            let mut file = fs::File::create(&staged.part)?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        })();
+        written.map_err(|error| staged.failed(&error))?;
+        Ok(staged)
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// [`RunError::Failed`] names the path.
+    pub(crate) fn publish(self) -> Result<(), RunError> {
+        fs::rename(&self.part, &self.path).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &std::io::Error) -> RunError {
+        RunError::Failed(format!("{}: cannot be written: {error}", self.path.display()))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Fails where the file was published, or never came to be.
+        let _ = fs::remove_file(&self.part);
+    }
 }
 
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, RunError> {

@@ -27,6 +27,7 @@ pub use bench::{EvaluationTiming, RunTiming, time_evaluations, time_runs};
 pub use config::{DEFAULT_EDITORS, Preset, TARGET_VALUE, UnlearnConfig};
 pub use error::RunError;
 pub use evaluate::{Evaluation, PartAccuracy, evaluate};
+pub(crate) use files::Staged;
 pub use files::{Store, apply_edit, inspect, load_network, save_network, target_key, write_file};
 pub use loaded::{check_writable, editors_for, extension, load_model, near_chance, save_model};
 pub use observer::{Observer, Silent};

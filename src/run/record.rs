@@ -1,8 +1,9 @@
 //! What a command hands to its reports: schema 1 of `results.json`.
 //!
-//! A figure that was not computed, or does not apply, is `None` (null), never 0.
+//! A figure that was not computed, or does not apply, is `None` (null), never 0. A figure that is not
+//! finite is null too, for JSON has no NaN; where there is always a figure, it reads back as NaN.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of the schema that these types write.
@@ -57,6 +58,7 @@ pub struct TargetRecord {
     /// Inputs of the edited layer.
     pub cols: usize,
     /// Accuracy on the whole test split before the edit, in [0, 1].
+    #[serde(deserialize_with = "nullable")]
     pub test_accuracy: f32,
     /// Digest of the network before the edit, 16 hexadecimal digits.
     pub digest: String,
@@ -66,14 +68,19 @@ pub struct TargetRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Accuracy on the retained classes, test split.
+    #[serde(deserialize_with = "nullable")]
     pub retain_test: f32,
     /// Accuracy on the forgotten classes, test split.
+    #[serde(deserialize_with = "nullable")]
     pub forget_test: f32,
     /// Utility, reward split.
+    #[serde(deserialize_with = "nullable")]
     pub utility: f32,
     /// Edit term, reward split.
+    #[serde(deserialize_with = "nullable")]
     pub edit: f32,
     /// λ·utility + (1 − λ)·edit, reward split.
+    #[serde(deserialize_with = "nullable")]
     pub reward: f32,
 }
 
@@ -81,10 +88,13 @@ pub struct Figures {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PolicyFigures {
     /// Accuracy on the retained classes, test split.
+    #[serde(deserialize_with = "nullable")]
     pub retain_test: f32,
     /// Accuracy on the forgotten classes, test split.
+    #[serde(deserialize_with = "nullable")]
     pub forget_test: f32,
     /// Reward on the reward split.
+    #[serde(deserialize_with = "nullable")]
     pub reward: f32,
 }
 
@@ -94,8 +104,10 @@ pub struct CurvePoint {
     /// Evaluations so far.
     pub evaluations: u64,
     /// Best reward so far.
+    #[serde(deserialize_with = "nullable")]
     pub best: f32,
     /// Mean reward since the last point.
+    #[serde(deserialize_with = "nullable")]
     pub mean: f32,
 }
 
@@ -163,11 +175,30 @@ pub struct SummaryRecord {
     /// Number of runs with this figure.
     pub n: usize,
     /// Mean.
+    #[serde(deserialize_with = "nullable")]
     pub mean: f64,
     /// Sample standard deviation; null for a single run.
     pub std: Option<f64>,
     /// Mean of the middle half.
+    #[serde(deserialize_with = "nullable")]
     pub iqm: f64,
     /// 95 % bootstrap interval of the mean; null for a single run.
+    #[serde(deserialize_with = "nullable_pair")]
     pub ci95: Option<[f64; 2]>,
+}
+
+/// A number that JSON writes as null where it is not finite: then NaN.
+fn nullable<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + From<f32>,
+    D: Deserializer<'de>,
+{
+    let value = Option::deserialize(deserializer)?;
+    Ok(value.unwrap_or_else(|| T::from(f32::NAN)))
+}
+
+/// Two such numbers, if there are any.
+fn nullable_pair<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[f64; 2]>, D::Error> {
+    let pair: Option<[Option<f64>; 2]> = Option::deserialize(deserializer)?;
+    Ok(pair.map(|pair| pair.map(|value| value.unwrap_or(f64::NAN))))
 }

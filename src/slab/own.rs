@@ -54,7 +54,7 @@ const LINE: usize = 16;
 impl Heap {
     /// A slab of zeros of the given size.
     pub fn new(need: Need) -> Self {
-        let f32s = vec![0.0f32; need.f32s + LINE];
+        let f32s = vec![0.0f32; need.f32s.saturating_add(LINE)];
         // An offset that cannot be told is as good as none.
         let first = f32s.as_ptr().align_offset(4 * LINE).min(LINE);
         Self { f32s, first, u32s: vec![0; need.u32s] }

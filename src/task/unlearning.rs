@@ -166,10 +166,21 @@ impl Task for Unlearning<'_> {
                 RewardKind::Accuracy => {
                     let mut predicted = [0u32; LANES];
                     fault = fault.and(predict(kernel, &logits, &mut predicted));
-                    // One forgotten class is the common case, and compares without a table.
-                    let counted = match forget.only() {
-                        Some(class) => count(ours, &predicted, |other| other == u32::from(class)),
-                        None => count(ours, &predicted, |class| {
+                    // One forgotten class is the common case, and compares without a table; a whole
+                    // panel of classes that are bytes compares sixteen at a time.
+                    let counted = match (forget.only(), ours.first_chunk::<LANES>()) {
+                        (Some(class), Some(ours)) if logits.classes <= 256 => {
+                            let mut bytes = [0u8; LANES];
+                            bytes
+                                .iter_mut()
+                                .zip(predicted)
+                                .for_each(|(to, class)| *to = class as u8);
+                            count(ours, &bytes, |other| other == class)
+                        }
+                        (Some(class), _) => {
+                            count(ours, &predicted, |other| other == u32::from(class))
+                        }
+                        (None, _) => count(ours, &predicted, |class| {
                             u8::try_from(class).is_ok_and(|class| forget.contains(class))
                         }),
                     };
@@ -219,15 +230,21 @@ struct Counted {
 
 /// Counts without branches: which samples are right is hard to foresee.
 #[inline(always)]
-fn count(labels: &[u8], predicted: &[u32; LANES], forgotten: impl Fn(u32) -> bool) -> Counted {
-    let (mut forget, mut right, mut still) = (0u32, 0u32, 0u32);
+fn count<C: Copy + PartialEq + From<u8>>(
+    labels: &[u8],
+    predicted: &[C; LANES],
+    forgotten: impl Fn(C) -> bool,
+) -> Counted {
+    // A panel's counts fit a byte, so that the loop takes as many lanes as `C` allows.
+    const { assert!(LANES <= u8::MAX as usize) };
+    let (mut forget, mut right, mut still) = (0u8, 0u8, 0u8);
     for (&label, &class) in labels.iter().zip(predicted) {
-        let ours = u32::from(forgotten(u32::from(label)));
+        let ours = u8::from(forgotten(C::from(label)));
         forget += ours;
-        right += (1 - ours) & u32::from(class == u32::from(label));
-        still += ours & u32::from(forgotten(class));
+        right += (1 - ours) & u8::from(class == C::from(label));
+        still += ours & u8::from(forgotten(class));
     }
-    Counted { forget: forget as usize, right: right as usize, still: still as usize }
+    Counted { forget: forget.into(), right: right.into(), still: still.into() }
 }
 
 fn predict(

@@ -253,10 +253,16 @@ impl<'a> World<'a> {
         if expected != found {
             return Err(EnvError::Length { what: "the action", expected, found });
         }
+        // No early exit, so that the loop takes vectors: actions are seldom out of range.
+        let inside = |value: &f32| (*value >= -1.0) & (*value <= 1.0);
+        if action.iter().fold(true, |all, value| all & inside(value)) {
+            self.action.copy_from_slice(action);
+            return Ok(());
+        }
         if let Some(index) = action.iter().position(|value| !value.is_finite()) {
             return Err(EnvError::NotFinite { index });
         }
-        let outside = action.iter().position(|value| !(-1.0..=1.0).contains(value));
+        let outside = action.iter().position(|value| !inside(value));
         match (outside, self.config.clip) {
             (Some(index), false) => {
                 let value = action.get(index).copied().unwrap_or_default();
@@ -267,7 +273,7 @@ impl<'a> World<'a> {
                     *to = from.clamp(-1.0, 1.0);
                 }
             }
-            (None, _) => self.action.copy_from_slice(action),
+            (None, _) => {}
         }
         Ok(())
     }
