@@ -28,7 +28,7 @@
 //! | 5 | [`task`] [`ppo`] | what pays; policy, rollout, update |
 //! | 6 | [`world`] | MaskWorld and ShiftWorld |
 //! | 7 | [`editor`] | the methods |
-//! | 8 | `data` `run` | loaders and built-in sets; seeds, threads, records (feature `std`) |
+//! | 8 | `data` `run` | loaders of images and of networks that others trained, built-in sets; seeds, threads, records (feature `std`) |
 //! | 9 | `report` | JSON, CSV, Markdown, SVG, the terminal's table (feature `std`) |
 //!
 //! # Memory

@@ -75,7 +75,7 @@ fn a_network_with_batch_normalisation_knows_usps() {
     let right = accuracy(&net, &images);
     println!("ccexam-usps on {} images: {right}", images.len());
     assert!(right > 0.95);
-    arch.normalize = (100.0, 1.0);
+    arch.normalize = (0.0, 1.0);
     let wrong = accuracy(&Foreign::new("usps.json", &arch, file).unwrap(), &images);
     println!("with a wrong normalisation: {wrong}");
     assert!(wrong < 0.2);
