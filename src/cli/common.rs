@@ -166,7 +166,7 @@ pub(super) struct PolicyArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum RefineName {
+pub(super) enum RefineName {
     /// Nothing: no evaluation
     None,
     /// The best of ten scales, for each policy of the file
@@ -178,11 +178,18 @@ enum RefineName {
 impl PolicyArgs {
     /// What follows the first action.
     pub(super) fn refine(&self) -> Option<Refine> {
-        self.refine.map(|refine| match refine {
-            RefineName::None => Refine::None,
-            RefineName::Scale => Refine::Scale,
-            RefineName::Es => Refine::Es,
-        })
+        self.refine.map(RefineName::refine)
+    }
+}
+
+impl RefineName {
+    /// What it names.
+    pub(super) fn refine(self) -> Refine {
+        match self {
+            Self::None => Refine::None,
+            Self::Scale => Refine::Scale,
+            Self::Es => Refine::Es,
+        }
     }
 }
 

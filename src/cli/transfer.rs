@@ -1,18 +1,87 @@
 //! `reweight transfer`.
 
-use super::common::{DataArgs, MachineArgs, class_list, print, widths};
+use super::common::{DataArgs, MachineArgs, RefineName, class_list, print, widths};
 use super::progress::Progress;
 use clap::{Subcommand, ValueEnum};
 use reweight::report;
-use reweight::run::{self, RunError, TransferConfig};
+use reweight::run::{
+    self, ApplyConfig, Edits, RunError, TargetConfig, TrainedPolicy, TransferConfig, UnlearnConfig,
+};
 use reweight::world::{FeatureSet, WorldKind};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What is done with a policy.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Learn a policy on some classes of some networks
     Train(TrainArgs),
+    /// Let a policy edit networks and classes that it never saw, beside its controls
+    Apply(ApplyArgs),
+}
+
+/// Options of `transfer apply`.
+#[derive(clap::Args, Debug)]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Network to edit instead of those trained here: .rwn, or safetensors with --arch
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["widths", "seeds"])]
+    model: Option<PathBuf>,
+    /// Layers of a network in safetensors (JSON)
+    #[arg(long, value_name = "FILE", requires = "model")]
+    arch: Option<PathBuf>,
+    /// World [default: the policy's]
+    #[arg(long, value_enum)]
+    world: Option<World>,
+    /// Trained policy: a file or shift, mask, shift-core, mask-core
+    #[arg(long, value_name = "NAME|FILE", default_value = "shift")]
+    policy: String,
+    /// Policies of the file that act alone, one after the other [default: the first without
+    /// evaluations, else the best of all]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    policy_seed: Vec<usize>,
+    /// What follows the first action [default: none shift, es mask]
+    #[arg(long, value_enum)]
+    refine: Option<RefineName>,
+    /// Reward evaluations of an edit [default: none 0, scale 10 for each policy, es 60]
+    #[arg(long, value_name = "N")]
+    budget: Option<u64>,
+    /// Classes to forget at once
+    #[arg(long, value_name = "CLASSES", value_parser = class_list, conflicts_with = "each")]
+    forget: Option<std::vec::Vec<u8>>,
+    /// Classes to forget after those, on the edited network (may be repeated)
+    #[arg(long, value_name = "CLASSES", value_parser = class_list, requires = "forget")]
+    then: Vec<std::vec::Vec<u8>>,
+    /// Classes that are forgotten one by one, each from the original network [default: 7]
+    #[arg(long, value_name = "CLASSES", value_parser = class_list)]
+    each: Option<std::vec::Vec<u8>>,
+    /// Layer that is edited [default: fc2, or the last hidden dense layer of --model]
+    #[arg(long, value_name = "NAME")]
+    layer: Option<String>,
+    /// Inputs x outputs of the layer fc2 of networks trained here
+    #[arg(long, value_name = "INxOUT", value_parser = widths, default_value = "128x32")]
+    widths: (usize, usize),
+    /// Number of networks trained here
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    seeds: u64,
+    /// First seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Share of utility in the reward of the refinement, 0 to 1
+    #[arg(long, value_name = "L", default_value_t = 0.5)]
+    lambda: f32,
+    /// Leave out the controls
+    #[arg(long)]
+    no_controls: bool,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// Folder for results, report, edits and networks
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print results.json instead of the table
+    #[arg(long)]
+    json: bool,
 }
 
 /// Options of `transfer train`.
@@ -107,6 +176,7 @@ fn pairs(
 pub(super) fn run(command: &Command) -> Result<(), RunError> {
     match command {
         Command::Train(args) => train(args),
+        Command::Apply(args) => apply(args),
     }
 }
 
@@ -125,4 +195,88 @@ fn train(args: &TrainArgs) -> Result<(), RunError> {
         .map_err(|error| RunError::Failed(error.to_string()))?;
     print(&report::training_text(&config, &transfer))?;
     print(&format!("\nWritten: {}, {}\n", args.out.display(), written.display()))
+}
+
+impl ApplyArgs {
+    fn config(&self) -> Result<ApplyConfig, RunError> {
+        let defaults = UnlearnConfig::default();
+        let policy = TrainedPolicy::load(&self.policy)?;
+        let world = match self.world {
+            None => policy.kind,
+            Some(World::Mask) => WorldKind::Mask,
+            Some(World::Shift) => WorldKind::Shift,
+        };
+        let edits = match (&self.forget, &self.each) {
+            (Some(first), _) if !self.then.is_empty() => {
+                Edits::Sequence(std::iter::once(first).chain(&self.then).cloned().collect())
+            }
+            (Some(together), _) => Edits::Each(vec![together.clone()]),
+            (None, Some(each)) => Edits::Each(each.iter().map(|&class| vec![class]).collect()),
+            (None, None) => Edits::Each(vec![vec![7]]),
+        };
+        Ok(ApplyConfig {
+            base: UnlearnConfig {
+                target: TargetConfig { widths: self.widths, ..defaults.target },
+                layer: self.layer.clone(),
+                worlds: vec![world],
+                policy: Some(self.policy.clone()),
+                refine: self.refine.map(RefineName::refine),
+                budget: self.budget,
+                lambda: self.lambda,
+                seeds: self.seeds,
+                seed: self.seed,
+                split_seed: self.data.split_seed,
+                threads: self.machine.threads(),
+                kernel: self.machine.kernel.kernel()?,
+                ..defaults
+            },
+            edits,
+            policy_seeds: self.policy_seed.clone(),
+            controls: !self.no_controls,
+        })
+    }
+}
+
+fn apply(args: &ApplyArgs) -> Result<(), RunError> {
+    let mut config = args.config()?;
+    config.validate()?;
+    let data = match &args.model {
+        None => args.data.load()?,
+        Some(path) => {
+            let model = run::load_model(path, args.arch.as_deref())?;
+            if args.out.is_some() {
+                run::check_writable(&model, args.layer.as_deref())?;
+            }
+            let data = args.data.load_for(&model)?;
+            config.base.seeds = 1;
+            config.base.model = Some(Arc::new(model));
+            data
+        }
+    };
+    let store = args.out.as_deref().map(run::Store::open).transpose()?;
+    let progress = Progress::new(args.machine.quiet);
+    let key = match &config.base.model {
+        Some(model) => model.key.clone(),
+        None => run::target_key(&config.base.target, &data),
+    };
+    let cached = |seed| store.as_ref().and_then(|store| store.target(&key, seed));
+    let mut applied = run::apply_transfer(&config, &data, &cached, &progress)?;
+    progress.clear();
+    applied.results.summary = report::summarise(&applied.results.runs);
+    if let Some(store) = &store {
+        store.save_applied(&key, config.base.model.as_deref(), &applied)?;
+        report::write_transfer(store.dir(), &applied)
+            .map_err(|error| RunError::Failed(error.to_string()))?;
+    }
+    if args.json {
+        return print(&report::json(&applied.results));
+    }
+    print(&report::transfer_text(&applied))?;
+    if let Some(dir) = &args.out {
+        print(&format!(
+            "\nWritten to {}: report.md, results.json, results.csv, edits, networks\n",
+            dir.display()
+        ))?;
+    }
+    Ok(())
 }

@@ -113,6 +113,16 @@ pub const EDITORS: &[EditorInfo] = &[
         editor: &Transferred(Variant::Whole),
     },
     EditorInfo {
+        name: "sep-cma-es-warm",
+        kind: EditorKind::Reward,
+        gradients: false,
+        training_data: false,
+        view: View::Policy,
+        summary: "sep-CMA-ES that starts from the trained policy's action",
+        source: "this project",
+        editor: &Transferred(Variant::Warm),
+    },
+    EditorInfo {
         name: "policy-untrained",
         kind: EditorKind::Reward,
         gradients: false,

@@ -16,6 +16,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod training;
+mod transfer;
 mod words;
 
 pub use csv::{csv, timings};
@@ -25,9 +26,10 @@ pub use summary::summarise;
 pub use svg::curves_svg;
 pub use terminal::table;
 pub use training::{training_text, write_training};
+pub use transfer::{transfer_markdown, transfer_text};
 
 use crate::run::record::Results;
-use crate::run::{self, RunError};
+use crate::run::{self, Applied, RunError};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -74,6 +76,26 @@ pub fn write_all(dir: &Path, results: &Results) -> Result<Vec<PathBuf>, ReportEr
             files.push((words::curve_file(world), svg));
         }
     }
+    write_files(dir, files)
+}
+
+/// Writes `results.json`, `results.csv`, `timings.csv` and `report.md` of a policy's edits to the folder
+/// `dir`, and returns their paths in that order. As careful as [`write_all`].
+///
+/// # Errors
+/// [`ReportError`] for the first file that cannot be written.
+pub fn write_transfer(dir: &Path, applied: &Applied) -> Result<Vec<PathBuf>, ReportError> {
+    let results = &applied.results;
+    let files = vec![
+        ("results.json".to_string(), json(results)),
+        ("results.csv".to_string(), csv(results)),
+        ("timings.csv".to_string(), timings(results)),
+        ("report.md".to_string(), transfer_markdown(applied)),
+    ];
+    write_files(dir, files)
+}
+
+fn write_files(dir: &Path, files: Vec<(String, String)>) -> Result<Vec<PathBuf>, ReportError> {
     let mut staged = Vec::with_capacity(files.len());
     for (name, content) in files {
         let path = dir.join(name);

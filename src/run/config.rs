@@ -256,24 +256,26 @@ impl UnlearnConfig {
         })
     }
 
+    /// The trained policy for a world.
+    pub(super) fn policy_of(&self, kind: WorldKind) -> Result<TrainedPolicy, RunError> {
+        let policy = TrainedPolicy::load(self.policy.as_deref().unwrap_or(kind.name()))?;
+        if policy.kind == kind {
+            return Ok(policy);
+        }
+        Err(RunError::Failed(format!(
+            "{}: a policy for {} world, --world asks for {} world",
+            policy.name,
+            policy.kind.name(),
+            kind.name()
+        )))
+    }
+
     /// The trained policies that the planned editors need, one per world.
     pub(super) fn policies(&self, plan: &Plan) -> Result<Vec<TrainedPolicy>, RunError> {
         if plan.editors.iter().all(|editor| editor.view != View::Policy) {
             return Ok(Vec::new());
         }
-        let load = |&kind: &WorldKind| {
-            let policy = TrainedPolicy::load(self.policy.as_deref().unwrap_or(kind.name()))?;
-            if policy.kind == kind {
-                return Ok(policy);
-            }
-            Err(RunError::Failed(format!(
-                "{}: a policy for {} world, --world asks for {} world",
-                policy.name,
-                policy.kind.name(),
-                kind.name()
-            )))
-        };
-        self.worlds.iter().map(load).collect()
+        self.worlds.iter().map(|&kind| self.policy_of(kind)).collect()
     }
 
     /// Name of the edited layer.

@@ -1,8 +1,10 @@
 //! Networks and edits on disk.
 
+use super::apply::{Applied, AppliedRow};
 use super::config::editable_layer;
 use super::error::RunError;
 use super::loaded;
+use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
 use super::target::{Target, TargetConfig, network_digest};
 use super::unlearn::{Artifact, Unlearned};
@@ -279,7 +281,26 @@ pub fn inspect(path: &Path) -> Result<String, RunError> {
                 edit.after
             );
         }
-        FileKind::Policy => text.push_str("this version does not read policies\n"),
+        FileKind::Policy => {
+            let policy = TrainedPolicy::read(&path.display().to_string(), &bytes)?;
+            let policies = policy.policies()?;
+            let _ = writeln!(
+                text,
+                "{} world, features {}, s = {}, {} policies of {} parameters ({} hidden units)\n\
+                 trained by: reweight {}\n\
+                 {} evaluations each, mean reward {:.4} at the end, source networks {:016x}",
+                policy.kind.name(),
+                policy.features.name(),
+                policy.step,
+                policies.seeds(),
+                policies.policy().parameters(),
+                policy.hidden,
+                policy.trained,
+                policy.evaluations,
+                policy.reward,
+                policy.networks
+            );
+        }
     }
     Ok(text)
 }
@@ -375,6 +396,55 @@ impl Store {
                     Err(_) if target.foreign.is_some() && artifact.actions.is_none() => {}
                     saved => saved?,
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves targets and the policy's edits; edited networks (of the first seed) where there is one edit,
+    /// or one sequence of edits, to be made.
+    ///
+    /// # Errors
+    /// [`RunError::Failed`] names the file.
+    pub fn save_applied(
+        &self,
+        origin: &str,
+        model: Option<&Target>,
+        applied: &Applied,
+    ) -> Result<(), RunError> {
+        for target in applied.targets.iter().filter(|_| model.is_none()) {
+            if self
+                .target(origin, target.seed)
+                .is_none_or(|held| held.parameters != target.parameters)
+            {
+                save_network(&self.target_path(target.seed), target, origin)?;
+            }
+        }
+        let first = applied.targets.first().map_or(0, |target| target.seed);
+        let ours = |row: &&AppliedRow| row.editor == "policy" && row.seed == first;
+        let mut sets: Vec<&[u8]> =
+            applied.rows.iter().filter(ours).map(|row| &*row.forget).collect();
+        sets.dedup();
+        let sequence = applied.rows.iter().any(|row| row.step > 0);
+        for (row, artifact) in applied.rows.iter().zip(&applied.artifacts) {
+            let Some(target) = applied.targets.iter().find(|target| target.seed == row.seed) else {
+                continue;
+            };
+            if row.editor != "policy" {
+                continue;
+            }
+            let classes: Vec<String> = row.forget.iter().map(ToString::to_string).collect();
+            let policy = row.policy_seed.map_or(String::new(), |seed| format!("-policy{seed}"));
+            let world = applied.policy.kind.name();
+            let name = format!("{world}{policy}-forget{}-{}", classes.join("+"), row.seed);
+            self.save_edit(&name, target, artifact)?;
+            if row.seed == first && (sets.len() == 1 || sequence) {
+                let edited = Target {
+                    parameters: artifact.parameters.clone(),
+                    ..model.unwrap_or(target).clone()
+                };
+                let path = self.networks().join(format!("{name}.{}", loaded::extension(target)));
+                loaded::save_model(&path, &edited, origin)?;
             }
         }
         Ok(())

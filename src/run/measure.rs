@@ -46,6 +46,13 @@ impl Gauge<'_> {
         Ok((score, self.lambda * score.utility + (1.0 - self.lambda) * score.edit))
     }
 
+    /// Reward on the test split.
+    pub(super) fn test_reward(&self, parameters: &[f32]) -> Result<f32, RunError> {
+        let mut task = self.task;
+        let score = self.on(&self.data.test, parameters, |net| task.score(net, Split::Test))?;
+        Ok(self.lambda * score.utility + (1.0 - self.lambda) * score.edit)
+    }
+
     /// All figures of one network.
     pub(super) fn figures(&self, parameters: &[f32]) -> Result<Figures, RunError> {
         let kept = self.test(parameters)?;

@@ -6,6 +6,7 @@
 //! A *unit* of work is one editor on one target in one world with one seed. Units share no state, so
 //! the number of threads changes no figure.
 
+mod apply;
 mod bench;
 mod config;
 mod error;
@@ -23,6 +24,7 @@ mod transfer;
 mod unit;
 mod unlearn;
 
+pub use apply::{Applied, AppliedRow, ApplyConfig, Edits, apply_transfer};
 pub use bench::{EvaluationTiming, RunTiming, time_evaluations, time_runs};
 pub use config::{DEFAULT_EDITORS, Preset, TARGET_VALUE, UnlearnConfig};
 pub use error::RunError;

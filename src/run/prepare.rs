@@ -3,8 +3,9 @@
 use super::error::RunError;
 use super::target::Target;
 use crate::data::{Images, Parts};
-use crate::kernel::{Batch, Kernel};
+use crate::kernel::{Batch, Kernel, LANES};
 use crate::model::{DIGITS_INPUT, Samples};
+use crate::nn::Stack;
 
 /// Samples of one part, in one layout.
 #[derive(Clone, Debug)]
@@ -47,6 +48,33 @@ impl Part {
             }
         }
         Self { batch, inputs, labels: indices.iter().map(|&index| self.labels[index]).collect() }
+    }
+
+    /// What `stack` gives for these samples (which lie in panels) before its layer `layer`.
+    pub(super) fn before(
+        &self,
+        kernel: Kernel,
+        stack: &Stack,
+        parameters: &[f32],
+        layer: usize,
+    ) -> Result<Self, RunError> {
+        let features = stack.layers().get(layer).map_or(stack.outputs(), |layer| layer.inputs());
+        let mut inputs = vec![0.0; self.batch.len(features)];
+        let panel = Batch::lanes(LANES);
+        let mut scratch = vec![0.0; stack.scratch(panel)];
+        let from = self.inputs.chunks(panel.len(stack.inputs()).max(1));
+        for (index, (to, from)) in
+            inputs.chunks_mut(panel.len(features).max(1)).zip(from).enumerate()
+        {
+            let part = self.batch.panel(index);
+            stack.forward(kernel, 0..layer, part, parameters, from, &mut scratch, to)?;
+        }
+        Ok(Self { batch: self.batch, inputs, labels: self.labels.clone() })
+    }
+
+    /// No samples.
+    fn none() -> Self {
+        Self { batch: Batch::lanes(0), inputs: Vec::new(), labels: Vec::new() }
     }
 
     /// The samples as networks take them.
@@ -134,6 +162,27 @@ impl Prepared {
             )));
         }
         Self::laid_out(images, parts, model.stack.input(), model.normalize())
+    }
+
+    /// The reward and the test split as they arrive at a layer: for editing the layer again and again. The
+    /// train split is left out.
+    pub(super) fn before(
+        &self,
+        kernel: Kernel,
+        target: &Target,
+        layer: usize,
+    ) -> Result<Self, RunError> {
+        let (stack, parameters) = (&target.stack, &target.parameters);
+        Ok(Self {
+            loaded: self.loaded,
+            name: self.name.clone(),
+            classes: self.classes,
+            digest: self.digest.clone(),
+            train: Part::none(),
+            train_panels: Part::none(),
+            reward: self.reward.before(kernel, stack, parameters, layer)?,
+            test: self.test.before(kernel, stack, parameters, layer)?,
+        })
     }
 
     fn laid_out(

@@ -52,6 +52,18 @@ impl Target {
         self.foreign.as_ref().map_or((0.0, 1.0), |foreign| foreign.normalize)
     }
 
+    /// The network from layer `layer` on, and where its parameters begin.
+    pub(super) fn from_layer(&self, layer: usize) -> Result<(Self, usize), RunError> {
+        let first = self.stack.layers().get(layer);
+        let mut stack = Stack::new(first.map_or(self.stack.input(), |first| first.input_shape()));
+        for layer in self.stack.layers().iter().skip(layer) {
+            stack.add(layer.name(), *layer.kind()).map_err(RunError::stack)?;
+        }
+        let start = first.map_or(0, |first| first.range().start);
+        let parameters = self.parameters.get(start..).unwrap_or_default().to_vec();
+        Ok((Self { stack, parameters, ..self.clone() }, start))
+    }
+
     /// Digest of all parameters, 16 hexadecimal digits.
     pub fn digest(&self) -> String {
         network_digest(&self.parameters)

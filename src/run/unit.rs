@@ -227,8 +227,8 @@ impl Unit<'_> {
         let features = policies.map_or(FeatureSet::All, |policies| policies.features);
         let forget = self.task.forget();
         let others = |class: u8| {
-            let rest: Vec<u8> = forget.iter().filter(|&other| other != class).collect();
-            ClassSet::of(&rest)
+            let rest = forget.iter().filter(|&other| other != class);
+            rest.fold(self.task.gone(), ClassSet::with)
         };
         let kind = self.world.kind;
         forget

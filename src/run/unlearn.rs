@@ -175,7 +175,7 @@ pub fn unlearn(
 }
 
 /// The targets, one per seed.
-fn targets(
+pub(super) fn targets(
     config: &UnlearnConfig,
     data: &Prepared,
     cached: &dyn Fn(u64) -> Option<Target>,

@@ -76,6 +76,7 @@ pub enum RewardKind {
 #[derive(Clone, Copy, Debug)]
 pub struct Unlearning<'a> {
     forget: ClassSet,
+    gone: ClassSet,
     kind: RewardKind,
     labels: [&'a [u8]; 3],
 }
@@ -84,7 +85,18 @@ impl<'a> Unlearning<'a> {
     /// Forgets `forget`; `labels` are those of train, reward and test (empty for parts that are
     /// never scored).
     pub fn new(forget: ClassSet, kind: RewardKind, labels: [&'a [u8]; 3]) -> Self {
-        Self { forget, kind, labels }
+        Self { forget, gone: ClassSet::EMPTY, kind, labels }
+    }
+
+    /// The same task for a network that forgot `gone` before: those classes' samples count for nothing,
+    /// and their logits are left out of the reward's softmax and argmax.
+    pub fn after(self, gone: ClassSet) -> Self {
+        Self { gone, ..self }
+    }
+
+    /// Classes that were forgotten before.
+    pub fn gone(&self) -> ClassSet {
+        self.gone
     }
 
     /// The forgotten classes.
@@ -102,7 +114,8 @@ impl<'a> Unlearning<'a> {
         }
     }
 
-    /// Accuracies on the retain and the forget samples of `split`, by their own labels.
+    /// Accuracies on the retain and the forget samples of `split`, by their own labels. All logits take
+    /// part, those of classes that were forgotten before too.
     ///
     /// # Errors
     /// As [`Task::score`].
@@ -116,6 +129,9 @@ impl<'a> Unlearning<'a> {
             let mut right = [0u32; LANES];
             fault = fault.and(predict(kernel, &logits, &mut right));
             for (&label, &class) in of_panel(labels, &logits).iter().zip(&right) {
+                if self.gone.contains(label) {
+                    continue;
+                }
                 let part = usize::from(self.forget.contains(label));
                 kept.samples[part] += 1;
                 kept.right[part] += usize::from(class == u32::from(label));
@@ -156,13 +172,39 @@ impl Task for Unlearning<'_> {
     fn score(&mut self, net: &mut dyn Forward, split: Split) -> Result<Score, ForwardError> {
         let labels = self.labels(split);
         ShapeError::check("labels", net.samples(), labels.len())?;
-        let (forget, kind, kernel) = (self.forget, self.kind, net.kernel());
+        let (forget, gone) = (self.forget, self.gone);
+        let (kind, kernel) = (self.kind, net.kernel());
         // Sums over retain and forget samples in the order of the samples; f64 keeps them exact.
         let (mut sums, mut counts) = ([0.0f64; 2], [0usize; 2]);
         let mut fault = Ok(());
         net.for_each_logits(&mut |logits| {
             let ours = of_panel(labels, &logits);
+            for class in gone.iter() {
+                let (batch, classes) = (logits.batch, logits.classes);
+                for sample in 0..batch.samples() {
+                    let at = batch.at(classes, sample, usize::from(class));
+                    if let Some(logit) = logits.values.get_mut(at) {
+                        *logit = f32::NEG_INFINITY;
+                    }
+                }
+            }
             match kind {
+                RewardKind::Accuracy if !gone.is_empty() => {
+                    let mut predicted = [0u32; LANES];
+                    fault = fault.and(predict(kernel, &logits, &mut predicted));
+                    for (&label, &class) in ours.iter().zip(&predicted) {
+                        if gone.contains(label) {
+                            continue;
+                        }
+                        let forgotten =
+                            |class| u8::try_from(class).is_ok_and(|c| forget.contains(c));
+                        let part = usize::from(forget.contains(label));
+                        counts[part] += 1;
+                        let hit =
+                            if part == 1 { forgotten(class) } else { class == u32::from(label) };
+                        sums[part] += f64::from(u8::from(hit));
+                    }
+                }
                 RewardKind::Accuracy => {
                     let mut predicted = [0u32; LANES];
                     fault = fault.and(predict(kernel, &logits, &mut predicted));
@@ -197,6 +239,9 @@ impl Task for Unlearning<'_> {
                         f64::from(values.get(at).copied().unwrap_or(0.0))
                     };
                     for (sample, &label) in ours.iter().enumerate() {
+                        if gone.contains(label) {
+                            continue;
+                        }
                         let forgotten = forget.contains(label);
                         let part = usize::from(forgotten);
                         counts[part] += 1;

@@ -1,7 +1,7 @@
 //! A policy that was trained on other networks and other classes: it acts at once, without an
 //! evaluation; a scale search and a short evolution strategy may follow.
 
-use crate::editor::search::OnePlusOneEs;
+use crate::editor::search::{OnePlusOneEs, SepCmaEs};
 use crate::editor::sight::{Policies, REACH, Refine, SCALES, Sight};
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};
 use crate::env::Env;
@@ -25,10 +25,15 @@ pub(crate) enum Variant {
     Untrained,
     /// Control: every row and column is given the action of another one.
     Shuffled,
+    /// All of it, as the start of sep-CMA-ES.
+    Warm,
 }
 
 /// Step size of the evolution strategy, in units of the action before it is squashed.
 const SIGMA: f32 = 0.1;
+
+/// Step size of sep-CMA-ES that starts from the policy's action.
+const WARM_SIGMA: f32 = 0.15;
 
 /// Classes that can be forgotten at once.
 const MAX_CLASSES: usize = 32;
@@ -63,7 +68,7 @@ impl Editor for Transferred {
                 + (hidden + 1) * Batch::lanes(1).len(1)
                 + parameters,
         )
-        .and(OnePlusOneEs::need(n))
+        .and(OnePlusOneEs::need(n).or(SepCmaEs::need(n)))
     }
 
     fn edit(&self, job: &mut Job<'_>, arena: &mut Arena<'_>) -> Result<Outcome, EditError> {
@@ -99,6 +104,7 @@ impl Editor for Transferred {
         };
         let shape = Layout { rows, columns, classes };
         let mut found: Option<(f32, Vec<f32, MAX_CLASSES>)> = None;
+        let mut warm: Option<Vec<f32, MAX_CLASSES>> = None;
         for policy_seed in seeds.clone() {
             let sight = job.sight().ok_or(NO_VIEW)?;
             let steps = self.aim(sight, &policies, policy_seed, seed, &shape, &mut memory)?;
@@ -106,7 +112,12 @@ impl Editor for Transferred {
             if policy_seed == seeds.start {
                 zero_shot.copy_from_slice(memory.action);
             }
-            if refine == Refine::None {
+            if self.0 == Variant::Warm && warm.is_none() {
+                best.copy_from_slice(memory.point);
+                warm = Some(steps);
+                continue;
+            }
+            if refine == Refine::None || self.0 == Variant::Warm {
                 continue;
             }
             for scale in SCALES {
@@ -123,6 +134,22 @@ impl Editor for Transferred {
             }
         }
         job.set_policy(zero_shot);
+        if self.0 == Variant::Warm {
+            let steps = warm.unwrap_or_default();
+            let mut rng = Rng::new(seed, Purpose::Search);
+            let mut search = SepCmaEs::new(arena, best, WARM_SIGMA)?;
+            let population = search.population();
+            while job.remaining() >= population as u64 {
+                search.ask(&mut rng);
+                let mut values: Vec<f32, 64> = Vec::new();
+                for index in 0..population {
+                    shape.act(search.candidate(index), &steps, 1.0, memory.action);
+                    let _ = values.push(job.try_actions(memory.action)?);
+                }
+                search.tell(&values);
+            }
+            return Ok(if job.best().is_some() { Outcome::Actions } else { Outcome::Policy });
+        }
         let Some((value, steps)) = found else { return Ok(Outcome::Policy) };
         if refine == Refine::Es {
             let mut rng = Rng::new(seed, Purpose::Search);
