@@ -70,6 +70,8 @@ kernels! {
         c: &mut [f32]) = panels::panels;
     fn run_low_rank(change: LowRank<'_>, relu: bool, before: &[f32], x: &[f32], thin: &mut [f32],
         y: &mut [f32]) = low_rank::low_rank;
+    fn run_update_rows(samples: usize, inputs: usize, outputs: usize, weights: &[f32],
+        before: &[f32], x: &[f32], y: &mut [f32]) -> bool = low_rank::update_rows;
     fn run_columns(rows: usize, columns: usize, depth: usize, a: Runs<'_>, b: &[f32],
         c: &mut [f32]) = columns::columns;
     fn run_row_input_gradient(inputs: usize, outputs: usize, weights: &[f32], dy: &[f32],

@@ -29,6 +29,11 @@ impl Kernel {
             let a = Spread { values: weights, row: 1, step: outputs };
             self.run_panels(outputs, inputs, a, start, x, y);
         } else {
+            if let Start::Values(before) = start
+                && self.run_update_rows(batch.samples(), inputs, outputs, weights, before, x, y)
+            {
+                return Ok(());
+            }
             match start {
                 Start::Zero => y.fill(0.0),
                 Start::Bias(bias) => {

@@ -19,13 +19,13 @@ use super::tile::{Spread, Tile, from, from_mut, split};
 /// Rows of the tallest tile.
 const ROWS: usize = 4;
 
-/// Whether panels are better done together: what several strips of rows read has to stay in the L1
-/// cache.
+/// Whether panels are better done together: chains have to be worth dealing, and what several strips
+/// of rows read has to stay in the L1 cache.
 #[inline(always)]
 pub(super) const fn pays<I: Isa>(rows: usize, depth: usize) -> bool {
     match LANES / I::WIDTH {
-        4 => rows <= ROWS || rows <= 3 * ROWS && depth <= 64,
-        2 => rows <= ROWS,
+        4 => depth >= 32 && (rows <= ROWS || rows <= 3 * ROWS && depth <= 64),
+        2 => depth >= 32 && rows <= ROWS,
         _ => false,
     }
 }

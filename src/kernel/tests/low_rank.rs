@@ -101,6 +101,28 @@ fn every_rank() {
     }
 }
 
+/// Few inputs in rows, continued: outputs that fill vectors, and such that do not.
+#[test]
+fn updates_in_rows() {
+    for (samples, outputs) in [(8, 16), (7, 32), (11, 32), (9, 64), (13, 40), (10, 1), (128, 96)] {
+        for inputs in 0..=5 {
+            let batch = Batch::rows(samples);
+            let mut source = Source(3);
+            let weights = source.values(inputs * outputs);
+            let before = source.values(batch.len(outputs));
+            let x = source.values(batch.len(inputs));
+            let start = Start::Values(&before);
+            let mut want = vec![0.0; before.len()];
+            naive::dense_forward(batch, inputs, outputs, &weights, start, &x, &mut want);
+            for kernel in kernels() {
+                let mut y = vec![7.0; want.len()];
+                kernel.dense_forward(batch, inputs, outputs, &weights, start, &x, &mut y).unwrap();
+                same(kernel, &y, &want).unwrap();
+            }
+        }
+    }
+}
+
 /// Each length in turn is one value off.
 #[test]
 fn low_rank_forward_refuses_wrong_lengths() {
