@@ -88,7 +88,7 @@ pub(super) fn update_rows<I: Isa>(
     x: &[f32],
     y: &mut [f32],
 ) -> bool {
-    if samples < 8 || outputs == 0 || outputs % (2 * I::WIDTH) != 0 {
+    if samples < 8 || outputs == 0 || !outputs.is_multiple_of(2 * I::WIDTH) {
         return false;
     }
     match (LANES / I::WIDTH, inputs) {
