@@ -219,6 +219,7 @@ impl ApplyArgs {
                 target: TargetConfig { widths: self.widths, ..defaults.target },
                 layer: self.layer.clone(),
                 worlds: vec![world],
+                editors: vec!["policy".into()],
                 policy: Some(self.policy.clone()),
                 refine: self.refine.map(RefineName::refine),
                 budget: self.budget,

@@ -62,6 +62,8 @@ pub struct Neurons<'a> {
     pub(super) active: Moments<'a>,
     /// O, outputs × classes.
     pub(super) effective: &'a mut [f32],
+    /// Mean square of P over forget samples.
+    pub(super) square: &'a mut [f32],
     /// gp, not normalised.
     pub(super) sensitivity: &'a mut [f32],
     pub(super) column_features: &'a mut [f32],
@@ -88,7 +90,7 @@ impl<'a> Neurons<'a> {
         let kept = |most: usize| Batch::lanes(samples.min(most));
         let mut need = Moments::need(inputs)
             + 3 * Moments::need(outputs)
-            + outputs * (classes + 1)
+            + outputs * (classes + 2)
             + Batch::lanes(inputs).len(features.columns())
             + Batch::lanes(outputs).len(features.rows());
         if features.keeps() {
@@ -158,6 +160,7 @@ impl<'a> Neurons<'a> {
             p: Moments::new(outputs, arena)?,
             active: Moments::new(outputs, arena)?,
             effective: arena.take(outputs * classes)?,
+            square: arena.take(outputs)?,
             sensitivity: arena.take(outputs)?,
             column_features: arena.take(Batch::lanes(inputs).len(features.columns()))?,
             row_features: arena.take(Batch::lanes(outputs).len(features.rows()))?,
@@ -293,6 +296,11 @@ impl<'a> Neurons<'a> {
                     }
                 }
             }
+            for (sum, p) in self.square.iter_mut().zip(seen.p.chunks_exact(LANES)) {
+                for (&p, &role) in p.iter().zip(&roles.forget) {
+                    *sum += role * (p * p);
+                }
+            }
             for value in seen.p.iter_mut() {
                 *value = if *value > 0.0 { 1.0 } else { 0.0 };
             }
@@ -324,6 +332,7 @@ impl<'a> Neurons<'a> {
     fn probe(&mut self, seen: &mut Pass<'_, '_>) -> Result<(), ForwardError> {
         let (classes, count) = (self.classes, seen.probes);
         let scale = 1.0 / self.counts[0] as f32;
+        self.square.iter_mut().for_each(|sum| *sum *= scale);
         let deviation_of = |seen: &Pass<'_, '_>, forget: &[f32], row: usize| {
             let square = seen.forget_square.get(row).copied().unwrap_or(0.0) * scale;
             deviation(square, forget.get(row).copied().unwrap_or(0.0))

@@ -26,6 +26,10 @@ const RIDGE: f32 = 0.1;
 /// The step is raised at most by this.
 const MOST: f32 = 5.0;
 
+/// How much more than its mean and two deviations the margin is to fall: what spreads the margins of
+/// single samples further after an edit is not in the prediction.
+const CERTAINTY: f64 = 1.15;
+
 impl Neurons<'_> {
     /// Writes the features of the rows, in panels of [`LANES`]; those of the response need `v`, the
     /// columns' part of a rank-1 action.
@@ -168,21 +172,28 @@ impl Neurons<'_> {
         Ok(())
     }
 
-    /// The factor of the step that makes the rank-1 action (u, v) forget: the forget samples' margin
-    /// (mean + 2 deviations) over how far the action is predicted to lower it,
-    /// `−Σ_j gp_j · P(H_j > 0 on forget) · s · Δ_j`, with `Δ_j = u_j (v·f(x))` times the layer's rms (shift) or
-    /// `u_j Σ_i W_ji v_i f(x_i)` (mask). At most 5; 1 where the action is predicted not to lower it.
+    /// The factor m of the step that makes the rank-1 action (u, v) forget: the smallest that is predicted to
+    /// lower the forget samples' margin by its mean and two deviations. At most 5; 1 where the action is
+    /// not predicted to lower it.
+    ///
+    /// The prediction is `−Σ_j gp_j · E[change of H_j]`. With `Δ_j = m·s·u_j (v·f(x))` times the layer's rms
+    /// (shift) or `m·s·u_j Σ_i W_ji v_i f(x_i)` (mask), a row without ReLU changes by Δ_j and an active row that
+    /// is raised by `P(H_j > 0)·Δ_j`; an active row that is lowered cannot fall below 0, so it changes by
+    /// `−P(H_j > 0)·E[min(H, |Δ_j|)]`, where H is taken as normal with the moments of the active samples.
     pub fn calibration(&self, step: f32, u: &[f32], v: &[f32]) -> f32 {
         let outputs = self.outputs.max(1);
         let mut along = 0.0f64;
         for (&v, &mean) in v.iter().zip(&*self.x.forget) {
             along += f64::from(v) * f64::from(mean);
         }
-        let unit = f64::from(num::rms(self.weights));
-        let mut drop = 0.0f64;
-        for (row, (&u, &gp)) in u.iter().zip(&*self.sensitivity).enumerate() {
-            let change = match self.request.kind {
-                WorldKind::Shift => along * unit,
+        along *= f64::from(num::rms(self.weights));
+        let [mean, spread] = self.margin();
+        
+        let wanted = CERTAINTY * (f64::from(mean) + 2.0 * f64::from(spread));
+        // How far a row is moved by a factor of 1.
+        let moved = |row: usize| {
+            let by = match self.request.kind {
+                WorldKind::Shift => along,
                 WorldKind::Mask => {
                     let weights = self.weights.iter().skip(row).step_by(outputs);
                     let mut sum = 0.0f64;
@@ -192,16 +203,37 @@ impl Neurons<'_> {
                     sum
                 }
             };
-            drop -= f64::from(gp) * f64::from(self.share(row)) * f64::from(u) * change;
-        }
-        drop *= f64::from(step);
-        let [mean, spread] = self.margin();
-        let wanted = f64::from(mean) + 2.0 * f64::from(spread);
-        if !(drop > 0.0 && wanted > 0.0) {
+            f64::from(step) * f64::from(u.get(row).copied().unwrap_or(0.0)) * by
+        };
+        let of = |values: &[f32], row: usize| f64::from(values.get(row).copied().unwrap_or(0.0));
+        let drop = |factor: f64| {
+            let mut drop = 0.0f64;
+            for (row, &gp) in self.sensitivity.iter().enumerate() {
+                let by = factor * moved(row);
+                let change = if self.gated {
+                    let mean = of(self.p.forget, row);
+                    let square = of(self.square, row) - mean * mean;
+                    let spread = if square > 0.0 { libm::sqrt(square) } else { 0.0 };
+                    rectified(mean + by, spread) - rectified(mean, spread)
+                } else {
+                    by
+                };
+                drop -= f64::from(gp) * change;
+            }
+            drop
+        };
+        if !(wanted > 0.0 && drop(1e-3) > 0.0) {
             return 1.0;
         }
-        let factor = (wanted / drop) as f32;
-        if factor < MOST { factor } else { MOST }
+        let (mut low, mut high) = (0.0f64, f64::from(MOST));
+        if drop(high) < wanted {
+            return MOST;
+        }
+        for _ in 0..24 {
+            let middle = 0.5 * (low + high);
+            if drop(middle) < wanted { low = middle } else { high = middle }
+        }
+        high as f32
     }
 
     /// The kernels that it runs on.
@@ -209,3 +241,16 @@ impl Neurons<'_> {
         self.kernel
     }
 }
+
+/// E[max(0, X)] for a normal X.
+fn rectified(mean: f64, spread: f64) -> f64 {
+    if spread <= 0.0 {
+        return if mean > 0.0 { mean } else { 0.0 };
+    }
+    let z = mean / spread;
+    let above = 0.5 * (1.0 + libm::erf(z * core::f64::consts::FRAC_1_SQRT_2));
+    mean * above + spread * libm::exp(-0.5 * z * z) * FRAC_1_SQRT_TAU
+}
+
+/// 1/√(2π).
+const FRAC_1_SQRT_TAU: f64 = 0.398_942_280_401_432_7;
