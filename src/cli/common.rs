@@ -122,6 +122,22 @@ impl MachineArgs {
     }
 }
 
+/// Widths of a network that is trained here, `INxOUT` of the layer fc2 or `INxOUTxBEHIND`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Widths(pub(super) (usize, usize), pub(super) Option<usize>);
+
+/// Reads [`Widths`].
+pub(super) fn network_widths(text: &str) -> Result<Widths, String> {
+    match text.splitn(3, 'x').collect::<Vec<_>>().as_slice() {
+        [inputs, outputs, behind] => {
+            let (outputs, behind) = widths(&format!("{outputs}x{behind}"))?;
+            let (inputs, _) = widths(&format!("{inputs}x{outputs}"))?;
+            Ok(Widths((inputs, outputs), Some(behind)))
+        }
+        _ => Ok(Widths(widths(text)?, None)),
+    }
+}
+
 /// Shape of a layer, `INxOUT`.
 pub(super) fn widths(text: &str) -> Result<(usize, usize), String> {
     let parse = |part: &str| part.parse::<usize>().ok().filter(|&n| (1..=65_536).contains(&n));

@@ -1,6 +1,6 @@
 //! `reweight train`.
 
-use super::common::{DataArgs, MachineArgs, print, widths};
+use super::common::{DataArgs, MachineArgs, Widths, network_widths, print};
 use super::progress::Progress;
 use clap::ValueEnum;
 use reweight::run::{self, Observer, RunError, TargetConfig};
@@ -15,9 +15,9 @@ pub(super) struct Args {
     what: What,
     #[command(flatten)]
     data: DataArgs,
-    /// Inputs x outputs of the layer fc2
-    #[arg(long, value_name = "INxOUT", value_parser = widths, default_value = "128x32")]
-    widths: (usize, usize),
+    /// Inputs x outputs of the layer fc2; a third number adds a hidden layer behind it
+    #[arg(long, value_name = "INxOUT", value_parser = network_widths, default_value = "128x32")]
+    widths: Widths,
     /// Passes over the train split
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     epochs: Option<u16>,
@@ -45,7 +45,8 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let What::Digits = args.what;
     let kernel = args.machine.kernel.kernel()?;
     let data = args.data.load()?;
-    let mut config = TargetConfig { widths: args.widths, ..TargetConfig::default() };
+    let mut config =
+        TargetConfig { widths: args.widths.0, behind: args.widths.1, ..TargetConfig::default() };
     if let Some(epochs) = args.epochs {
         config.training.epochs = usize::from(epochs);
     }

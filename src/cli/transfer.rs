@@ -1,6 +1,8 @@
 //! `reweight transfer`.
 
-use super::common::{DataArgs, MachineArgs, RefineName, class_list, print, widths};
+use super::common::{
+    DataArgs, MachineArgs, RefineName, Widths, class_list, network_widths, print, widths,
+};
 use super::progress::Progress;
 use clap::{Subcommand, ValueEnum};
 use reweight::report;
@@ -59,9 +61,13 @@ pub(super) struct ApplyArgs {
     /// Layer that is edited [default: fc2, or the last hidden dense layer of --model]
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
-    /// Inputs x outputs of the layer fc2 of networks trained here
-    #[arg(long, value_name = "INxOUT", value_parser = widths, default_value = "128x32")]
-    widths: (usize, usize),
+    /// Inputs x outputs of the layer fc2 of networks trained here; a third number adds a hidden layer
+    /// behind it
+    #[arg(long, value_name = "INxOUT", value_parser = network_widths, default_value = "128x32")]
+    widths: Widths,
+    /// Train and edit networks on the second half of the train and reward splits only
+    #[arg(long, conflicts_with = "model")]
+    disjoint: bool,
     /// Number of networks trained here
     #[arg(long, value_name = "N", default_value_t = 3)]
     seeds: u64,
@@ -108,6 +114,10 @@ pub(super) struct TrainArgs {
     /// Reward evaluations of each policy seed [default: 32000 shift, 39936 mask]
     #[arg(long, value_name = "N")]
     budget: Option<u64>,
+    /// Train on the first half of the train and reward splits only (transfer apply --disjoint takes the
+    /// other)
+    #[arg(long)]
+    disjoint: bool,
     /// Policies in the file, each trained with a seed of its own
     #[arg(long, value_name = "N", default_value_t = 3)]
     policy_seeds: u64,
@@ -151,6 +161,7 @@ impl TrainArgs {
             seeds: self.policy_seeds,
             seed: self.seed,
             split_seed: self.data.split_seed,
+            disjoint: self.disjoint,
             threads: self.machine.threads(),
             kernel: self.machine.kernel.kernel()?,
             ..defaults
@@ -183,7 +194,10 @@ pub(super) fn run(command: &Command) -> Result<(), RunError> {
 fn train(args: &TrainArgs) -> Result<(), RunError> {
     let config = args.config()?;
     config.validate()?;
-    let data = args.data.load()?;
+    let mut data = args.data.load()?;
+    if args.disjoint {
+        data = data.half(false);
+    }
     // An unwritable path is found out before the work, not after it.
     run::write_file(&args.out.with_extension("probe"), b"")?;
     let _ = std::fs::remove_file(args.out.with_extension("probe"));
@@ -216,7 +230,11 @@ impl ApplyArgs {
         };
         Ok(ApplyConfig {
             base: UnlearnConfig {
-                target: TargetConfig { widths: self.widths, ..defaults.target },
+                target: TargetConfig {
+                    widths: self.widths.0,
+                    behind: self.widths.1,
+                    ..defaults.target
+                },
                 layer: self.layer.clone(),
                 worlds: vec![world],
                 editors: vec!["policy".into()],
@@ -242,6 +260,7 @@ fn apply(args: &ApplyArgs) -> Result<(), RunError> {
     let mut config = args.config()?;
     config.validate()?;
     let data = match &args.model {
+        None if args.disjoint => args.data.load()?.half(true),
         None => args.data.load()?,
         Some(path) => {
             let model = run::load_model(path, args.arch.as_deref())?;

@@ -1,6 +1,6 @@
 //! `reweight unlearn`.
 
-use super::common::{DataArgs, MachineArgs, PolicyArgs, print, widths};
+use super::common::{DataArgs, MachineArgs, PolicyArgs, Widths, network_widths, print};
 use super::progress::Progress;
 use clap::ValueEnum;
 use reweight::report;
@@ -18,9 +18,9 @@ pub(super) struct Args {
     /// Network that is trained and edited
     #[arg(long, value_name = "NAME", value_parser = ["digits-cnn"], default_value = "digits-cnn")]
     target: String,
-    /// Inputs x outputs of the layer fc2
-    #[arg(long, value_name = "INxOUT", value_parser = widths, default_value = "128x32")]
-    widths: (usize, usize),
+    /// Inputs x outputs of the layer fc2; a third number adds a hidden layer behind it
+    #[arg(long, value_name = "INxOUT", value_parser = network_widths, default_value = "128x32")]
+    widths: Widths,
     /// Network to edit instead: reweight's own file (.rwn), or safetensors with --arch
     #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "widths"])]
     model: Option<PathBuf>,
@@ -120,7 +120,11 @@ impl Args {
     fn config(&self) -> Result<UnlearnConfig, RunError> {
         let defaults = UnlearnConfig::default();
         Ok(UnlearnConfig {
-            target: TargetConfig { widths: self.widths, ..defaults.target },
+            target: TargetConfig {
+                widths: self.widths.0,
+                behind: self.widths.1,
+                ..defaults.target
+            },
             model: None,
             layer: self.layer.clone(),
             worlds: match self.world {

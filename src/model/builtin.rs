@@ -9,17 +9,35 @@ pub const DIGITS_INPUT: [usize; 3] = [1, 28, 28];
 /// between.
 ///
 /// `inputs` × `outputs` is the shape of `fc2`, the layer that is edited by default: 128 × 32 as in
-/// the paper. With `inputs` 512 there is no `fc1`: `fc2` reads the convolution itself.
+/// the paper. With `inputs` 512 there is no `fc1`: `fc2` reads the convolution itself. With
+/// [`digits_cnn_deeper`] another hidden layer follows `fc2`.
 ///
 /// # Errors
 /// [`StackError`] for a size that is 0 or overflows.
 pub fn digits_cnn(inputs: usize, outputs: usize, classes: usize) -> Result<Stack, StackError> {
+    digits_cnn_deeper(inputs, outputs, None, classes)
+}
+
+/// [`digits_cnn`] with a hidden layer `fc3` of `behind` units between `fc2` and the output layer, which
+/// then is `fc4`.
+///
+/// # Errors
+/// As [`digits_cnn`].
+pub fn digits_cnn_deeper(
+    inputs: usize,
+    outputs: usize,
+    behind: Option<usize>,
+    classes: usize,
+) -> Result<Stack, StackError> {
     let mut stack = Stack::new(DIGITS_INPUT);
     stack.conv2d("conv1", 8, [6, 6], [3, 3], [0, 0])?.relu()?;
     if inputs != 512 {
         stack.dense("fc1", inputs)?.relu()?;
     }
     stack.dense("fc2", outputs)?.relu()?;
-    stack.dense("fc3", classes)?;
+    match behind {
+        None => stack.dense("fc3", classes)?,
+        Some(units) => stack.dense("fc3", units)?.relu()?.dense("fc4", classes)?,
+    };
     Ok(stack)
 }

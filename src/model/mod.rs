@@ -12,7 +12,7 @@ mod plain;
 mod prefix;
 mod train;
 
-pub use builtin::{DIGITS_INPUT, digits_cnn};
+pub use builtin::{DIGITS_INPUT, digits_cnn, digits_cnn_deeper};
 pub use plain::Plain;
 pub use prefix::{Change, Changed, Prefix};
 pub use train::{Progress, Training, train, train_need};

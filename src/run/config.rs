@@ -323,10 +323,7 @@ impl UnlearnConfig {
         match &self.model {
             None => config.extend([
                 ("target".into(), json!(NAME)),
-                (
-                    "widths".into(),
-                    json!(format!("{}x{}", self.target.widths.0, self.target.widths.1)),
-                ),
+                ("widths".into(), json!(self.target.widths_text())),
                 ("epochs".into(), json!(self.target.training.epochs)),
             ]),
             Some(model) => {

@@ -38,7 +38,21 @@ impl Part {
 
     /// The samples of these indices, in panels, in the order given.
     pub(super) fn select(&self, indices: &[usize]) -> Self {
-        let batch = Batch::lanes(indices.len());
+        self.laid_out(Batch::lanes(indices.len()), indices)
+    }
+
+    /// The first or the second half, in the layout of the whole.
+    fn half(&self, second: bool) -> Self {
+        let middle = self.len() / 2;
+        let range = if second { middle..self.len() } else { 0..middle };
+        let batch = match self.batch.width() {
+            1 => Batch::rows(range.len()),
+            _ => Batch::lanes(range.len()),
+        };
+        self.laid_out(batch, &range.collect::<Vec<_>>())
+    }
+
+    fn laid_out(&self, batch: Batch, indices: &[usize]) -> Self {
         let features = self.inputs.len() / self.batch.len(1).max(1);
         let mut inputs = vec![0.0; batch.len(features)];
         for (to, &from) in indices.iter().enumerate() {
@@ -162,6 +176,17 @@ impl Prepared {
             )));
         }
         Self::laid_out(images, parts, model.stack.input(), model.normalize())
+    }
+
+    /// The same with one half of the train and of the reward split: for networks that share no image with
+    /// those of the other half. The test split stays whole.
+    pub fn half(&self, second: bool) -> Self {
+        Self {
+            train: self.train.half(second),
+            train_panels: self.train_panels.half(second),
+            reward: self.reward.half(second),
+            ..self.clone()
+        }
     }
 
     /// The reward and the test split as they arrive at a layer: for editing the layer again and again. The

@@ -4,7 +4,7 @@ use super::error::RunError;
 use super::prepare::Prepared;
 use crate::data::Foreign;
 use crate::kernel::Kernel;
-use crate::model::{Progress, Training, digits_cnn, train, train_need};
+use crate::model::{Progress, Training, digits_cnn_deeper, train, train_need};
 use crate::nn::Stack;
 use crate::num::Digest;
 use crate::slab::Heap;
@@ -16,13 +16,24 @@ use std::sync::Arc;
 pub struct TargetConfig {
     /// Inputs × outputs of `fc2`.
     pub widths: (usize, usize),
+    /// Units of another hidden layer behind `fc2`, if there is one.
+    pub behind: Option<usize>,
     /// How it is trained.
     pub training: Training,
 }
 
 impl Default for TargetConfig {
     fn default() -> Self {
-        Self { widths: (128, 32), training: Training::DIGITS }
+        Self { widths: (128, 32), behind: None, training: Training::DIGITS }
+    }
+}
+
+impl TargetConfig {
+    /// The widths as the command line takes them: "128x32", or "128x64x32" with a layer behind.
+    pub fn widths_text(&self) -> String {
+        let (inputs, outputs) = self.widths;
+        let behind = self.behind.map_or(String::new(), |units| format!("x{units}"));
+        format!("{inputs}x{outputs}{behind}")
     }
 }
 
@@ -90,7 +101,8 @@ pub fn train_target(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Target, RunError> {
     let (inputs, outputs) = config.widths;
-    let stack = digits_cnn(inputs, outputs, data.classes).map_err(RunError::stack)?;
+    let stack =
+        digits_cnn_deeper(inputs, outputs, config.behind, data.classes).map_err(RunError::stack)?;
     let mut parameters = vec![0.0; stack.parameters()];
     let samples = data.train.samples();
     let mut heap = Heap::new(train_need(&stack, samples.batch.samples(), &config.training));

@@ -52,6 +52,8 @@ pub struct TransferConfig {
     pub ppo: NeuronConfig,
     /// Seed of the split (recorded; the data come already split).
     pub split_seed: u64,
+    /// Whether the data are the first half of the train and reward splits ([`Prepared::half`]; recorded).
+    pub disjoint: bool,
     /// Threads. Changes no figure.
     pub threads: usize,
     /// Kernels. Changes no figure.
@@ -84,6 +86,7 @@ impl TransferConfig {
             samples: (100, 300),
             ppo: NeuronConfig::default(),
             split_seed: 0,
+            disjoint: false,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             kernel: Kernel::auto(),
         }
@@ -153,7 +156,7 @@ impl TransferConfig {
         let list = |items: Vec<String>| items.join(",");
         format!(
             "transfer train --world {} --features {} --classes {} --widths {} --networks {} --budget {} \
-             --policy-seeds {} --seed {} --split-seed {}",
+             --policy-seeds {} --seed {} --split-seed {}{}",
             self.world.name(),
             self.features().name(),
             list(self.classes.iter().map(ToString::to_string).collect()),
@@ -162,7 +165,8 @@ impl TransferConfig {
             self.budget(),
             self.seeds,
             self.seed,
-            self.split_seed
+            self.split_seed,
+            if self.disjoint { " --disjoint" } else { "" }
         )
     }
 }
@@ -219,7 +223,7 @@ pub fn train_transfer(
     observer.phase("training the source networks", wanted.len());
     let started = Instant::now();
     let networks = pool::map(&wanted, config.threads, |&(seed, widths)| {
-        let target = TargetConfig { widths, training: config.training };
+        let target = TargetConfig { widths, behind: None, training: config.training };
         let trained =
             train_target(config.kernel, &target, data, ClassSet::EMPTY, seed, &mut |_| {});
         observer.finished(&format!("network {}x{} {seed}", widths.0, widths.1));

@@ -28,7 +28,7 @@ const MOST: f32 = 5.0;
 
 /// How much more than its mean and two deviations the margin is to fall: what spreads the margins of
 /// single samples further after an edit is not in the prediction.
-const CERTAINTY: f64 = 1.15;
+const CERTAINTY: f64 = 1.08;
 
 impl Neurons<'_> {
     /// Writes the features of the rows, in panels of [`LANES`]; those of the response need `v`, the
@@ -188,7 +188,7 @@ impl Neurons<'_> {
         }
         along *= f64::from(num::rms(self.weights));
         let [mean, spread] = self.margin();
-        
+
         let wanted = CERTAINTY * (f64::from(mean) + 2.0 * f64::from(spread));
         // How far a row is moved by a factor of 1.
         let moved = |row: usize| {
