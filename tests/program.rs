@@ -183,3 +183,76 @@ fn train_writes_a_network_that_evaluate_reads() {
     let inspected = String::from_utf8(reweight(&["inspect", file]).stdout).unwrap();
     assert!(inspected.contains("conv1") && inspected.contains("fc3"), "{inspected}");
 }
+
+#[test]
+fn a_policy_is_trained_looked_at_and_applied() {
+    let dir = folder("transfer");
+    let policy = dir.join("p.rwp");
+    let policy = policy.to_str().unwrap();
+    let small = ["--classes", "0-1", "--widths", "24x12,16x20", "--networks", "1,1"];
+    let mut train = vec!["transfer", "train", "--world", "shift", "--quiet", "--out", policy];
+    train.extend(small);
+    train.extend(["--budget", "512", "--policy-seeds", "2"]);
+    let output = reweight(&train);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = fs::read_to_string(dir.join("p.md")).unwrap();
+    assert!(report.contains("evaluations") && dir.join("p.svg").exists(), "{report}");
+    let inspected = String::from_utf8(reweight(&["inspect", policy]).stdout).unwrap();
+    for word in ["a policy", "shift world", "core+lda3", "2 policies of", "--widths 24x12,16x20"] {
+        assert!(inspected.contains(word), "{inspected}");
+    }
+    let out = dir.join("out");
+    let out = out.to_str().unwrap();
+    let apply = ["transfer", "apply", "--policy", policy, "--forget", "7", "--then", "8"];
+    let mut args = apply.to_vec();
+    args.extend(["--widths", "24x12", "--seeds", "1", "--quiet", "--no-controls", "--out", out]);
+    let output = reweight(&args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("policy after 7, 8") && text.contains("retrain after 7"), "{text}");
+    // The edit belongs to the network that was edited first.
+    let edit = Path::new(out).join("edits/shift-forget7-0.rwe");
+    let net = Path::new(out).join("networks/target-0.rwn");
+    let (edit, net) = (edit.to_str().unwrap(), net.to_str().unwrap());
+    let edited = dir.join("edited.rwn");
+    let args = ["apply", edit, "--model", net, "--out", edited.to_str().unwrap()];
+    let output = reweight(&args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        fs::read(edited).unwrap(),
+        fs::read(Path::new(out).join("networks/shift-forget7-0.rwn")).unwrap()
+    );
+}
+
+#[test]
+fn wrong_transfers_are_refused() {
+    let train = |more: &[&'static str]| {
+        let mut args =
+            vec!["transfer", "train", "--world", "shift", "--quiet", "--out", "/nowhere/p.rwp"];
+        args.extend(more);
+        args
+    };
+    refused(&train(&["--networks", "1,2"]), 2, &["--networks", "4 shapes"]);
+    refused(&train(&["--networks", "0,0,0,0"]), 2, &["--networks is 0"]);
+    refused(&train(&["--budget", "100"]), 2, &["--budget 100", "128 evaluations"]);
+    refused(&train(&["--classes", "6-0"]), 2, &["6-0"]);
+    refused(&train(&["--features", "some"]), 2, &["core+lda3"]);
+    refused(&train(&[]), 1, &["/nowhere/p"]);
+    let apply = |more: &[&'static str]| {
+        let mut args = vec!["transfer", "apply", "--quiet"];
+        args.extend(more);
+        args
+    };
+    refused(&apply(&["--policy", "nobody"]), 1, &["nobody", "shift-core"]);
+    refused(&apply(&["--policy", "shift", "--world", "mask"]), 1, &["a policy for shift world"]);
+    refused(&apply(&["--forget", "11"]), 1, &["--forget 11", "0 to 9"]);
+    refused(&apply(&["--then", "8"]), 2, &["--forget"]);
+    refused(&apply(&["--refine", "es", "--budget", "0"]), 2, &["--budget is 0"]);
+    refused(&apply(&["--layer", "fc7"]), 1, &["fc7", "fc2"]);
+    refused(&apply(&["--layer", "conv1"]), 1, &["dense layer"]);
+    let dir = folder("no-policy");
+    let wrong = dir.join("net.rwp");
+    fs::write(&wrong, b"RWT").unwrap();
+    let wrong = wrong.to_str().unwrap().to_string();
+    refused(&["transfer", "apply", "--policy", &wrong], 1, &["net.rwp"]);
+}

@@ -69,5 +69,15 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
         let name = format!("{}, {}", timing.editor, timing.world.name());
         print(&format!("{name:<36} {us:>10.2} {evaluation:>9.2} {:>8.2}\n", us / evaluation))?;
     }
+    print(&format!(
+        "\n{:<36} {:>10} {:>9} {:>8}\n",
+        "training a policy (one core)", "evals", "s", "us/eval"
+    ))?;
+    for timing in run::time_policies(kernel)? {
+        let each = timing.seconds / timing.evaluations as f64 * 1e6;
+        let name = format!("{} world", timing.world.name());
+        let (evaluations, seconds) = (timing.evaluations, timing.seconds);
+        print(&format!("{name:<36} {evaluations:>10} {seconds:>9.2} {each:>8.2}\n"))?;
+    }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub use markdown::markdown;
 pub use summary::summarise;
 pub use svg::curves_svg;
 pub use terminal::table;
-pub use training::{training_text, write_training};
+pub use training::{training_svg, training_text, write_training};
 pub use transfer::{transfer_markdown, transfer_text};
 
 use crate::run::record::Results;

@@ -1,6 +1,10 @@
 //! How fast reward evaluations and whole editing runs are on this machine, beside their FLOP limits.
 
 use super::error::RunError;
+use super::observer::Silent;
+use super::prepare::Prepared;
+use super::target::Target;
+use super::transfer::{TransferConfig, train_on};
 use crate::editor::{Job, JobMemory, JobShape, Point, Settings, find};
 use crate::env::Env;
 use crate::kernel::bench::best;
@@ -184,6 +188,56 @@ pub fn time_runs(kernel: Kernel) -> Result<Vec<RunTiming>, RunError> {
                 evaluation,
             });
         }
+    }
+    Ok(timings)
+}
+
+/// The training of one policy, timed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PolicyTiming {
+    /// The world.
+    pub world: WorldKind,
+    /// Evaluations.
+    pub evaluations: u64,
+    /// Seconds on one core, contexts and features included, source networks not.
+    pub seconds: f64,
+}
+
+/// Times the training of one policy in each world with the defaults, on networks that are as large as
+/// the real source networks but not trained: how long it takes does not depend on that.
+///
+/// # Errors
+/// [`RunError`] when the built-in data cannot be read, or training fails.
+pub fn time_policies(kernel: Kernel) -> Result<Vec<PolicyTiming>, RunError> {
+    let failed = |error: crate::data::DataError| RunError::Failed(error.to_string());
+    let (images, parts) = crate::data::builtin_digits(0).map_err(failed)?;
+    let data = Prepared::new(&images, &parts)?;
+    let mut timings = Vec::new();
+    for world in [WorldKind::Shift, WorldKind::Mask] {
+        let config = TransferConfig { seeds: 1, threads: 1, kernel, ..TransferConfig::new(world) };
+        let mut networks = Vec::new();
+        for &((inputs, outputs), count) in &config.shapes {
+            for _ in 0..count {
+                let stack = digits_cnn(inputs, outputs, data.classes).map_err(RunError::stack)?;
+                let mut parameters = vec![0.0; stack.parameters()];
+                let mut rng = Rng::new(networks.len() as u64, Purpose::Weights);
+                stack.initialise(Init::HeUniform, &mut parameters, &mut rng)?;
+                networks.push(Target {
+                    name: "digits-cnn".into(),
+                    stack,
+                    parameters,
+                    seed: 0,
+                    key: String::new(),
+                    foreign: None,
+                });
+            }
+        }
+        let done = train_on(&config, &data, networks, 0.0, &Silent)?;
+        timings.push(PolicyTiming {
+            world,
+            evaluations: done.policy.evaluations,
+            seconds: done.seconds.iter().sum(),
+        });
     }
     Ok(timings)
 }

@@ -25,7 +25,9 @@ mod unit;
 mod unlearn;
 
 pub use apply::{Applied, AppliedRow, ApplyConfig, Edits, apply_transfer};
-pub use bench::{EvaluationTiming, RunTiming, time_evaluations, time_runs};
+pub use bench::{
+    EvaluationTiming, PolicyTiming, RunTiming, time_evaluations, time_policies, time_runs,
+};
 pub use config::{DEFAULT_EDITORS, Preset, TARGET_VALUE, UnlearnConfig};
 pub use error::RunError;
 pub use evaluate::{Evaluation, PartAccuracy, evaluate};
