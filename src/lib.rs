@@ -14,6 +14,9 @@
 //! 4. [`editor::Job`]: what an editor is given. It counts evaluations, and it holds the reward split
 //!    alone, so no editor can overrun its budget or look at test data.
 //!
+//! A policy that transfers is a [`ppo::NeuronPolicy`]: it acts on what [`world::Neurons`] sees of a
+//! layer's rows and columns, and comes to an editor by its [`editor::Sight`].
+//!
 //! # Layers
 //!
 //! A room imports from rooms above it in this table only; a test fails on anything else.

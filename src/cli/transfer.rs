@@ -199,8 +199,12 @@ fn train(args: &TrainArgs) -> Result<(), RunError> {
         data = data.half(false);
     }
     // An unwritable path is found out before the work, not after it.
-    run::write_file(&args.out.with_extension("probe"), b"")?;
-    let _ = std::fs::remove_file(args.out.with_extension("probe"));
+    let probe = args.out.with_extension("probe");
+    run::write_file(&probe, b"").map_err(|_| {
+        let out = args.out.display();
+        RunError::Failed(format!("--out {out}: no file can be written to its folder"))
+    })?;
+    let _ = std::fs::remove_file(probe);
     let progress = Progress::new(args.machine.quiet);
     let transfer = run::train_transfer(&config, &data, &progress)?;
     progress.clear();

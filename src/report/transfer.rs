@@ -49,7 +49,9 @@ fn improvement(rows: &[AppliedRow], other: &str, step: usize) -> Option<f64> {
     let (mut won, mut count) = (0.0, 0usize);
     for policy in rows.iter().filter(|row| row.editor == "policy" && row.step == step) {
         for row in rows.iter().filter(|row| row.editor == other && row.step == step) {
-            let same = row.policy_seed.is_none() || row.policy_seed == policy.policy_seed;
+            let same = row.policy_seed.is_none()
+                || policy.policy_seed.is_none()
+                || row.policy_seed == policy.policy_seed;
             if row.seed == policy.seed && row.forget == policy.forget && same {
                 count += 1;
                 won += match policy.test_reward.total_cmp(&row.test_reward) {

@@ -30,7 +30,7 @@ pub(crate) enum Variant {
 }
 
 /// Step size of the evolution strategy, in units of the action before it is squashed.
-const SIGMA: f32 = 0.1;
+const SIGMA: f32 = 0.08;
 
 /// Step size of sep-CMA-ES that starts from the policy's action.
 const WARM_SIGMA: f32 = 0.15;

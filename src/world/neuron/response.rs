@@ -26,8 +26,8 @@ const RIDGE: f32 = 0.1;
 /// The step is raised at most by this.
 const MOST: f32 = 5.0;
 
-/// How much more than its mean and two deviations the margin is to fall: what spreads the margins of
-/// single samples further after an edit is not in the prediction.
+/// How much more than its mean and two deviations the margin is to fall in ShiftWorld, where a little
+/// more costs nothing: what spreads the margins of single samples after an edit is not in the prediction.
 const CERTAINTY: f64 = 1.08;
 
 impl Neurons<'_> {
@@ -173,13 +173,12 @@ impl Neurons<'_> {
     }
 
     /// The factor m of the step that makes the rank-1 action (u, v) forget: the smallest that is predicted to
-    /// lower the forget samples' margin by its mean and two deviations. At most 5; 1 where the action is
-    /// not predicted to lower it.
+    /// lower the forget samples' margin by its mean and two deviations (in ShiftWorld 1.08 times that). At
+    /// most 5; 1 where the action is not predicted to lower it. No edit is evaluated.
     ///
-    /// The prediction is `−Σ_j gp_j · E[change of H_j]`. With `Δ_j = m·s·u_j (v·f(x))` times the layer's rms
-    /// (shift) or `m·s·u_j Σ_i W_ji v_i f(x_i)` (mask), a row without ReLU changes by Δ_j and an active row that
-    /// is raised by `P(H_j > 0)·Δ_j`; an active row that is lowered cannot fall below 0, so it changes by
-    /// `−P(H_j > 0)·E[min(H, |Δ_j|)]`, where H is taken as normal with the moments of the active samples.
+    /// The prediction is `−Σ_j gp_j · E[change of H_j]`. Row j is moved by `Δ_j = m·s·u_j (v·f(x))` times the
+    /// layer's rms (shift) or by `m·s·u_j Σ_i W_ji v_i f(x_i)` (mask). Without a ReLU H_j changes by Δ_j; with one
+    /// by `E[max(0, P + Δ_j)] − E[max(0, P)]`, P taken as normal with its moments over forget samples.
     pub fn calibration(&self, step: f32, u: &[f32], v: &[f32]) -> f32 {
         let outputs = self.outputs.max(1);
         let mut along = 0.0f64;
@@ -188,8 +187,11 @@ impl Neurons<'_> {
         }
         along *= f64::from(num::rms(self.weights));
         let [mean, spread] = self.margin();
-
-        let wanted = CERTAINTY * (f64::from(mean) + 2.0 * f64::from(spread));
+        let certainty = match self.request.kind {
+            WorldKind::Shift => CERTAINTY,
+            WorldKind::Mask => 1.0,
+        };
+        let wanted = certainty * (f64::from(mean) + 2.0 * f64::from(spread));
         // How far a row is moved by a factor of 1.
         let moved = |row: usize| {
             let by = match self.request.kind {
