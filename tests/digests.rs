@@ -24,6 +24,7 @@ fn run(data: &Prepared, kernel: Kernel, threads: usize, episode_length: usize) -
     let config = UnlearnConfig {
         target: TargetConfig {
             widths: (24, 16),
+            behind: None,
             training: Training { epochs: 2, ..Training::DIGITS },
         },
         worlds: vec![WorldKind::Shift, WorldKind::Mask],

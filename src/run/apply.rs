@@ -284,7 +284,7 @@ pub fn apply_transfer(
             });
             continue;
         }
-        let (tail, start) = target.from_layer(layer)?;
+        let (tail, start) = target.tail_from(layer)?;
         let data = data.before(config.base.kernel, target, layer)?;
         tails.push(Tail { whole: target.clone(), tail, data, start });
     }
@@ -558,7 +558,7 @@ fn references(
         let without = ClassSet::of(forget);
         let trained = train_target(kernel, &config.base.target, data, without, seed, &mut |_| {})?;
         let layer = editable_layer(&trained.stack, config.base.layer_name())?;
-        let (own, start) = trained.from_layer(layer)?;
+        let (own, start) = trained.tail_from(layer)?;
         let retrained =
             Tail { data: data.before(kernel, &trained, layer)?, whole: trained, tail: own, start };
         let parameters = retrained.tail.parameters.clone();

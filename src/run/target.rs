@@ -64,7 +64,7 @@ impl Target {
     }
 
     /// The network from layer `layer` on, and where its parameters begin.
-    pub(super) fn from_layer(&self, layer: usize) -> Result<(Self, usize), RunError> {
+    pub(super) fn tail_from(&self, layer: usize) -> Result<(Self, usize), RunError> {
         let first = self.stack.layers().get(layer);
         let mut stack = Stack::new(first.map_or(self.stack.input(), |first| first.input_shape()));
         for layer in self.stack.layers().iter().skip(layer) {
