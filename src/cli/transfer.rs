@@ -7,7 +7,8 @@ use super::progress::Progress;
 use clap::{Subcommand, ValueEnum};
 use reweight::report;
 use reweight::run::{
-    self, ApplyConfig, Edits, RunError, TargetConfig, TrainedPolicy, TransferConfig, UnlearnConfig,
+    self, ApplyConfig, Edits, RunError, SourceShape, TargetConfig, TrainedPolicy, TransferConfig,
+    UnlearnConfig,
 };
 use reweight::world::{FeatureSet, WorldKind};
 use std::path::PathBuf;
@@ -169,10 +170,7 @@ impl TrainArgs {
     }
 }
 
-fn pairs(
-    widths: &[(usize, usize)],
-    networks: &[usize],
-) -> Result<Vec<((usize, usize), usize)>, RunError> {
+fn pairs(widths: &[(usize, usize)], networks: &[usize]) -> Result<Vec<SourceShape>, RunError> {
     if widths.len() != networks.len() {
         return Err(RunError::Usage(format!(
             "--networks names {} numbers, --widths {} shapes: one number per shape is expected",

@@ -39,6 +39,6 @@ pub use policy::{BUILT_IN_POLICIES, TrainedPolicy};
 pub use prepare::{Part, Prepared};
 pub use target::{Target, TargetConfig, train_target};
 pub use transfer::{
-    SOURCE_SEED, Transfer, TransferConfig, TransferPoint, train_on, train_transfer,
+    SOURCE_SEED, SourceShape, Transfer, TransferConfig, TransferPoint, train_on, train_transfer,
 };
 pub use unlearn::{Artifact, Unlearned, unlearn};

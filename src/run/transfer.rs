@@ -19,6 +19,9 @@ use crate::world::{
 };
 use std::time::Instant;
 
+/// Inputs × outputs of the edited layer of some source networks, and how many there are.
+pub type SourceShape = ((usize, usize), usize);
+
 /// What a policy is trained on, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransferConfig {
@@ -30,7 +33,7 @@ pub struct TransferConfig {
     pub classes: Vec<u8>,
     /// Shapes of the edited layer `fc2` of the source networks, inputs × outputs, and how many networks of
     /// each.
-    pub shapes: Vec<((usize, usize), usize)>,
+    pub shapes: Vec<SourceShape>,
     /// How source networks are trained.
     pub training: Training,
     /// Evaluations of each policy seed; `None` for the world's default.

@@ -115,6 +115,7 @@ impl Unit<'_> {
         let mut editor_heap =
             Heap::new(JobMemory::need(&spec).and(self.editor.editor.need(&shape)));
         let peak_bytes = (world_heap_bytes(&self.world, stack, self.layer, samples.labels.len())
+            + neuron_heaps.iter().map(Heap::bytes).sum::<usize>()
             + editor_heap.bytes()) as u64;
         let mut arena = editor_heap.arena();
         let memory = JobMemory::new(&spec, &mut arena)?;
