@@ -98,6 +98,7 @@ impl Unit<'_> {
                 Heap::new(Neurons::need(stack, self.layer, samples.labels.len(), request))
             })
             .collect();
+        let neuron_bytes: usize = neuron_heaps.iter().map(Heap::bytes).sum();
         let mut neurons = Vec::with_capacity(requests.len());
         for (request, heap) in requests.iter().zip(&mut neuron_heaps) {
             let mut arena = heap.arena();
@@ -115,7 +116,7 @@ impl Unit<'_> {
         let mut editor_heap =
             Heap::new(JobMemory::need(&spec).and(self.editor.editor.need(&shape)));
         let peak_bytes = (world_heap_bytes(&self.world, stack, self.layer, samples.labels.len())
-            + neuron_heaps.iter().map(Heap::bytes).sum::<usize>()
+            + neuron_bytes
             + editor_heap.bytes()) as u64;
         let mut arena = editor_heap.arena();
         let memory = JobMemory::new(&spec, &mut arena)?;

@@ -28,7 +28,7 @@ pub const FEATURE_VERSION: u32 = 1;
 /// | `lr` | rmsn of Σ_i W_ji max(0, f(x_i) − r(x_i)) |
 /// | `act` | P(H_j > 0 on forget) − P(H_j > 0 on retain) |
 /// | `lf` | rmsn of Σ_i W_ji abs(lda_i) f(x_i) |
-/// | five of the response | see [`Neurons::respond`](super::Neurons::respond) |
+/// | five of the response | see [`Neurons::row_features`](super::Neurons::row_features) |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeatureSet {
     /// 13 of a row (`hf` … `act`), 7 of a column (`mf` … `flow`): no system of equations is solved.
