@@ -63,9 +63,10 @@ pub fn training_svg(transfer: &Transfer) -> String {
         let evaluations = most * f64::from(step) / 4.0;
         let _ = writeln!(
             svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{evaluations:.0}</text>",
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{}\">{evaluations:.0}</text>",
             x(evaluations),
-            height - bottom + 18.0
+            height - bottom + 18.0,
+            if step == 4 { "end" } else { "middle" }
         );
     }
     let colours = ["#1b6ca8", "#c8553d", "#3a7d44", "#7a4f9a", "#a67c00"];
