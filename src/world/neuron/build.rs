@@ -182,10 +182,10 @@ impl<'a> Neurons<'a> {
         neurons.gated = seen.gated;
         neurons.stream(&mut seen, samples)?;
         neurons.probe(&mut seen)?;
-        let mut one = scratch.take(larger(inputs, outputs))?;
-        let mut other = scratch.take(larger(inputs, outputs))?;
-        neurons.of_columns(&mut one, &mut other)?;
-        neurons.of_rows(&mut one, &mut other);
+        let one = scratch.take(larger(inputs, outputs))?;
+        let other = scratch.take(larger(inputs, outputs))?;
+        neurons.of_columns(one, other)?;
+        neurons.of_rows(one, other);
         Ok(neurons)
     }
 

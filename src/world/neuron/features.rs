@@ -116,13 +116,7 @@ pub(super) fn std1(values: &mut [f32]) {
 }
 
 fn held(value: f32) -> f32 {
-    if value > LIMIT {
-        LIMIT
-    } else if value < -LIMIT {
-        -LIMIT
-    } else {
-        value
-    }
+    value.clamp(-LIMIT, LIMIT)
 }
 
 /// Puts one feature of all neurons into panels of `features` features.
