@@ -3,12 +3,16 @@
 mod common;
 
 use common::Toy;
-use reweight::editor::{EDITORS, EditorKind, Job, JobMemory, JobShape, Point, Settings};
+use reweight::editor::{
+    EDITORS, EditorKind, Job, JobMemory, JobShape, Point, Policies, REACH, Refine, Settings, Sight,
+    View,
+};
 use reweight::env::Env;
 use reweight::kernel::Kernel;
+use reweight::ppo::NeuronPolicy;
 use reweight::slab::Heap;
-use reweight::task::RewardKind;
-use reweight::world::{Config, World, WorldKind};
+use reweight::task::{ClassSet, RewardKind};
+use reweight::world::{Config, FeatureSet, NeuronRequest, Neurons, World, WorldKind};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -54,7 +58,10 @@ fn editing_allocates_nothing_after_set_up() {
     let mut tested = 0;
     for kind in [WorldKind::Mask, WorldKind::Shift] {
         for horizon in [1, 3] {
-            for info in EDITORS.iter().filter(|editor| editor.kind == EditorKind::Reward) {
+            for info in EDITORS
+                .iter()
+                .filter(|editor| editor.kind == EditorKind::Reward && editor.view == View::None)
+            {
                 let config = Config { horizon, rank: 2, ..Config::new(kind) };
                 let mut parameters = toy.parameters.clone();
                 let mut task = toy.task(RewardKind::Probability);
@@ -102,4 +109,84 @@ fn editing_allocates_nothing_after_set_up() {
     let before = ALLOCATIONS.get();
     drop(std::hint::black_box(vec![1u8; 100]));
     assert!(ALLOCATIONS.get() > before);
+}
+
+#[test]
+fn editors_that_see_the_layer_allocate_nothing_either() {
+    let toy = Toy::new(10, 24, 16, 100, 2);
+    let mut tested = 0;
+    for (kind, features) in
+        [(WorldKind::Shift, FeatureSet::CoreLda3), (WorldKind::Mask, FeatureSet::All)]
+    {
+        let sizes = NeuronPolicy {
+            row_features: features.rows(),
+            column_features: features.columns(),
+            hidden: 8,
+            rank: 1,
+        };
+        let mut policy = vec![0.0; 2 * sizes.parameters()];
+        for (seed, policy) in (0..).zip(policy.chunks_exact_mut(sizes.parameters())) {
+            sizes.initialise(-1.0, seed, policy).unwrap();
+        }
+        for info in EDITORS.iter().filter(|editor| editor.view != View::None) {
+            let settings = Settings { refine: Some(Refine::Es), ..Settings::default() };
+            let features = if info.view == View::Policy { features } else { FeatureSet::All };
+            let world = Config::new(kind);
+            let config = Config { step: world.step * REACH, ..world };
+            let mut parameters = toy.parameters.clone();
+            let mut task = toy.task(RewardKind::Probability);
+            let samples = toy.samples();
+            let mut world_heap =
+                Heap::new(World::need(&config, &toy.stack, toy.layer(), toy.labels.len()));
+            let mut arena = world_heap.arena();
+            let (kernel, stack, layer) = (Kernel::auto(), &toy.stack, toy.layer());
+            let mut world = World::new(
+                config,
+                kernel,
+                stack,
+                &mut parameters,
+                layer,
+                samples,
+                &mut task,
+                &mut arena,
+            )
+            .unwrap();
+            let class = toy.task(RewardKind::Probability).forget().iter().next().unwrap();
+            let request = NeuronRequest { kind, features, class, gone: ClassSet::EMPTY };
+            let mut neuron_heap =
+                Heap::new(Neurons::need(stack, layer, toy.labels.len(), &request));
+            let mut arena = neuron_heap.arena();
+            let before = ALLOCATIONS.get();
+            let neurons =
+                Neurons::new(kernel, stack, &toy.parameters, layer, samples, request, &mut arena);
+            assert_eq!(ALLOCATIONS.get(), before, "the features");
+            let mut neurons = [neurons.unwrap()];
+            let spec = world.spec();
+            let policies = Policies::new(kind, features, 2.0, 8, &policy);
+            let policies = policies.ok().filter(|_| info.view == View::Policy);
+            let shape = JobShape {
+                spec,
+                stack,
+                settings: &settings,
+                training: None,
+                policy: policies.map(|policies| policies.policy()),
+            };
+            // Exactly what is asked for is enough.
+            let mut heap = Heap::new(JobMemory::need(&spec).and(info.editor.need(&shape)));
+            let mut arena = heap.arena();
+            let memory = JobMemory::new(&spec, &mut arena).unwrap();
+            let mut trace = |_: Point| {};
+            let mut job =
+                Job::new(&mut world, false, &settings, 7, 60, 2.0, &mut trace, memory, None)
+                    .unwrap()
+                    .with_sight(Sight { neurons: &mut neurons, policies, step: 2.0 });
+            let before = ALLOCATIONS.get();
+            info.editor.edit(&mut job, &mut arena).unwrap();
+            let after = ALLOCATIONS.get();
+            assert_eq!(after - before, 0, "{} in {} world", info.name, kind.name());
+            assert!(job.policy().is_some() && job.evaluations() >= 10, "{}", info.name);
+            tested += 1;
+        }
+    }
+    assert!(tested >= 14, "{tested} runs were counted");
 }

@@ -60,12 +60,11 @@ struct Memory<'m> {
 impl Editor for Transferred {
     fn need(&self, shape: &JobShape<'_>) -> Need {
         let n = shape.spec.action.len;
-        let hidden = shape.policy.map_or(0, |policy| policy.hidden);
         let parameters = shape.policy.map_or(0, |policy| policy.parameters());
         Need::f32s(
             6 * n
                 + Batch::lanes(n).len(MOST_FEATURES)
-                + (hidden + 1) * Batch::lanes(1).len(1)
+                + shape.policy.map_or(0, |policy| policy.scratch())
                 + parameters,
         )
         .and(OnePlusOneEs::need(n).or(SepCmaEs::need(n)))
