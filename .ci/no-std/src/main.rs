@@ -55,7 +55,7 @@ fn edit(kernel: Kernel) -> Option<(u64, f32, f32)> {
     let settings = Settings::default();
     let editor = find("sep-cma-es")?.editor;
     let spec = world.spec();
-    let shape = JobShape { spec, stack: &stack, settings: &settings, training: None };
+    let shape = JobShape { spec, stack: &stack, settings: &settings, training: None, policy: None };
     if editor.need(&shape).f32s > arena.left().f32s {
         return None;
     }

@@ -1,6 +1,7 @@
 //! Directions in closed form, from the same samples that the features come from.
 
-use super::build::{Kept, Neurons, inverse_covariance, inverse_need};
+use super::build::{Kept, Neurons};
+use super::covariance::{inverse_covariance, inverse_need};
 use super::solve::solve_ridge;
 use crate::error::ShapeError;
 use crate::kernel::{Batch, LANES};
@@ -127,6 +128,7 @@ impl Neurons<'_> {
         let y = y.get_mut(..retain.batch.len(inputs)).ok_or(short)?;
         if kind == WorldKind::Shift {
             let (weight, work) = work.split_at_mut_checked(retain.batch.len(1)).ok_or(short)?;
+            weight.fill(0.0);
             for k in (0..classes).filter(left) {
                 weigh(retain, &|row| centred(row, k), own);
                 let panels = own.chunks_exact(outputs * LANES).zip(weight.chunks_exact_mut(LANES));
@@ -147,7 +149,6 @@ impl Neurons<'_> {
                     }
                 }
             }
-            weight.fill(0.0);
             let scaled = Kept { batch: retain.batch, x: y, gates: &mut [] };
             return inverse_covariance(kernel, &scaled, inputs, ACTIVATION, work, v);
         }

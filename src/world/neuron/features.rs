@@ -9,7 +9,7 @@ pub const FEATURE_VERSION: u32 = 1;
 /// A set of features. With `f` and `r` for means over forget and retain samples, `gp` for the
 /// sensitivity `O[c, j] − Σ_k q_k O[k, j]` (q the mean softmax over the other classes on forget
 /// samples), `rmsn(x) = x / rms(x)` and `std1(x) = (x − mean) / std` over the neurons of the layer,
-/// everything held to [−4, 4] and 0 where a denominator is 0:
+/// everything held to [−4, 4] and 0 where a denominator is 0 (std1 also below 1e-5 of the mean):
 ///
 /// | columns | |
 /// | --- | --- |
@@ -106,14 +106,21 @@ pub(super) fn rmsn(values: &mut [f32]) {
     }
 }
 
-/// (x − mean) / std, held to ±4; zeros where the deviation is 0.
+/// (x − mean) / std, held to ±4; zeros where all values are the same up to rounding: noise would
+/// be blown up to a feature.
 pub(super) fn std1(values: &mut [f32]) {
     let mean = num::mean(values);
     for value in values.iter_mut() {
         *value -= mean;
     }
+    if num::rms(values) <= SAME * num::abs(mean) {
+        values.fill(0.0);
+    }
     rmsn(values);
 }
+
+/// Values whose deviation is below this part of their mean are the same.
+const SAME: f32 = 1e-5;
 
 fn held(value: f32) -> f32 {
     value.clamp(-LIMIT, LIMIT)

@@ -12,15 +12,16 @@
 //! It equals the next layer's weights where that layer gives the logits, and stands in for the rest
 //! of the network where it does not, so one policy edits any depth.
 
+mod assemble;
 mod build;
 mod closed;
 mod context;
+mod covariance;
 mod features;
+mod pass;
 mod response;
 mod solve;
 mod statistics;
-#[cfg(test)]
-mod tests;
 
 pub use build::{MAX_FORGET, MAX_RETAIN, NeuronRequest, Neurons, PROBES};
 pub use context::NeuronContext;

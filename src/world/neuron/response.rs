@@ -75,7 +75,10 @@ impl Neurons<'_> {
     ) -> Result<(), ForwardError> {
         let (inputs, outputs, kernel) = (self.inputs, self.outputs, self.kernel);
         ShapeError::check("columns", inputs, v.len())?;
-        let missing = ForwardError::Failed("these features keep no inputs to respond with");
+        let missing = ForwardError::Failed("these features keep nothing to respond with");
+        if !self.request.features.responds() {
+            return Err(missing);
+        }
         let (Some(forget), Some(retain)) = (&self.forget, &self.retain) else {
             return Err(missing);
         };

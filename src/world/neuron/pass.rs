@@ -1,0 +1,163 @@
+//! The network, run panel by panel, and the probes of what lies behind the layer.
+
+use super::build::{NOT_DENSE, PROBES, larger_of, sizes};
+use crate::kernel::{Batch, Kernel, LANES};
+use crate::model::ForwardError;
+use crate::nn::{Kind, Stack};
+use crate::num;
+use crate::slab::Arena;
+use crate::task::ClassSet;
+
+/// The network, run panel by panel.
+pub(super) struct Pass<'s, 'p> {
+    pub(super) stack: &'s Stack,
+    pub(super) parameters: &'s [f32],
+    pub(super) kernel: Kernel,
+    pub(super) layer: usize,
+    /// First layer after the activations that follow the edited one.
+    pub(super) tail: usize,
+    pub(super) gated: bool,
+    pub(super) x: &'p mut [f32],
+    pub(super) p: &'p mut [f32],
+    pub(super) h: &'p mut [f32],
+    pub(super) z: &'p mut [f32],
+    pub(super) bumped: &'p mut [f32],
+    pub(super) scratch: &'p mut [f32],
+    pub(super) forget_square: &'p mut [f32],
+    /// Summed softmax over the other classes.
+    pub(super) others: &'p mut [f32],
+    /// Sum and sum of squares of the margins.
+    pub(super) margin: [f32; 2],
+    pub(super) probe_h: &'p mut [f32],
+    pub(super) probe_z: &'p mut [f32],
+    pub(super) probes: usize,
+}
+
+impl<'s, 'p> Pass<'s, 'p> {
+    pub(super) fn new(
+        stack: &'s Stack,
+        parameters: &'s [f32],
+        layer: usize,
+        kernel: Kernel,
+        arena: &mut Arena<'p>,
+    ) -> Result<Self, ForwardError> {
+        let (inputs, outputs) = sizes(stack, layer).ok_or(NOT_DENSE)?;
+        let (classes, panel) = (stack.outputs(), Batch::lanes(LANES));
+        let layers = stack.layers();
+        let tail = (layer + 1..layers.len())
+            .find(|&index| layers.get(index).is_none_or(|layer| !layer.kind().is_activation()))
+            .unwrap_or(layers.len());
+        let gated = layers
+            .get(layer + 1..tail)
+            .is_some_and(|run| run.iter().any(|layer| matches!(layer.kind(), Kind::Relu)));
+        Ok(Self {
+            stack,
+            parameters,
+            kernel,
+            layer,
+            tail,
+            gated,
+            x: arena.take(panel.len(inputs))?,
+            p: arena.take(panel.len(outputs))?,
+            h: arena.take(panel.len(outputs))?,
+            z: arena.take(panel.len(classes))?,
+            bumped: arena.take(panel.len(classes))?,
+            scratch: arena.take(stack.scratch(panel))?,
+            forget_square: arena.take(outputs)?,
+            others: arena.take(classes)?,
+            margin: [0.0; 2],
+            probe_h: arena.take(Batch::lanes(PROBES).len(outputs))?,
+            probe_z: arena.take(Batch::lanes(PROBES).len(classes))?,
+            probes: 0,
+        })
+    }
+
+    /// x, P, H and the logits of one panel.
+    pub(super) fn run(&mut self, part: Batch, input: &[f32]) -> Result<(), ForwardError> {
+        let Self { stack, parameters, kernel, layer, tail, .. } = *self;
+        stack.forward(kernel, 0..layer, part, parameters, input, self.scratch, self.x)?;
+        stack.forward(kernel, layer..layer + 1, part, parameters, self.x, self.scratch, self.p)?;
+        stack.forward(kernel, layer + 1..tail, part, parameters, self.p, self.scratch, self.h)?;
+        let rest = tail..stack.layers().len();
+        stack.forward(kernel, rest, part, parameters, self.h, self.scratch, self.z)?;
+        Ok(())
+    }
+
+    /// What a forget sample adds: its margin, the other classes' shares, and a probe while there is room.
+    pub(super) fn of_forget(&mut self, lane: usize, class: u8, gone: &ClassSet) {
+        let classes = self.stack.outputs();
+        let z = |k: usize| self.z.get(k * LANES + lane).copied().unwrap_or(0.0);
+        let class = usize::from(class);
+        let counts = |k: &usize| *k != class && u8::try_from(*k).is_ok_and(|k| !gone.contains(k));
+        let largest = (0..classes).filter(counts).map(z).fold(f32::NEG_INFINITY, larger_of);
+        let mut sum = 0.0;
+        for k in (0..classes).filter(counts) {
+            sum += num::exp(z(k) - largest);
+        }
+        let margin = z(class) - (largest + num::ln(sum));
+        self.margin[0] += margin;
+        self.margin[1] += margin * margin;
+        for (k, share) in self.others.iter_mut().enumerate() {
+            if counts(&k) {
+                let z = self.z.get(k * LANES + lane).copied().unwrap_or(0.0);
+                *share += num::exp(z - largest) / sum;
+            }
+        }
+        if self.probes < PROBES {
+            let outputs = self.h.len() / LANES;
+            copy_lane(self.h, lane, self.probe_h, outputs, self.probes);
+            copy_lane(self.z, lane, self.probe_z, classes, self.probes);
+            self.probes += 1;
+        }
+    }
+
+    /// Sums over the probes of how the logits move when output `row` is raised by `delta`.
+    pub(super) fn bump(
+        &mut self,
+        row: usize,
+        delta: f32,
+        to: &mut [f32],
+    ) -> Result<(), ForwardError> {
+        let Self { stack, parameters, kernel, tail, .. } = *self;
+        let (outputs, classes) = (self.h.len() / LANES, stack.outputs());
+        let all = Batch::lanes(self.probes);
+        to.fill(0.0);
+        for index in 0..all.panels() {
+            let part = all.panel(index);
+            let width = outputs * LANES;
+            let h = self.probe_h.get(index * width..(index + 1) * width).unwrap_or_default();
+            self.h.copy_from_slice(h);
+            for value in self.h.iter_mut().skip(row * LANES).take(LANES) {
+                *value += delta;
+            }
+            let rest = tail..stack.layers().len();
+            stack.forward(kernel, rest, part, parameters, self.h, self.scratch, self.bumped)?;
+            let width = classes * LANES;
+            let before = self.probe_z.get(index * width..(index + 1) * width).unwrap_or_default();
+            let lanes = self.bumped.chunks_exact(LANES).zip(before.chunks_exact(LANES));
+            for (to, (after, before)) in to.iter_mut().zip(lanes) {
+                for (&after, &before) in after.iter().zip(before).take(part.samples()) {
+                    *to += after - before;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies one lane of a panel to sample `sample` of panels of the same features.
+pub(super) fn copy_lane(
+    panel: &[f32],
+    lane: usize,
+    to: &mut [f32],
+    features: usize,
+    sample: usize,
+) {
+    let batch = Batch::lanes(sample + 1);
+    for feature in 0..features {
+        let value = panel.get(feature * LANES + lane).copied().unwrap_or(0.0);
+        if let Some(slot) = to.get_mut(batch.at(features, sample, feature)) {
+            *slot = value;
+        }
+    }
+}

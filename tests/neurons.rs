@@ -1,0 +1,313 @@
+//! What [`Neurons`] sees of a layer, against NumPy (`tests/oracle/neuron_features.py`), and what it refuses.
+
+use reweight::kernel::{Batch, Kernel};
+use reweight::model::Samples;
+use reweight::nn::Stack;
+use reweight::slab::{Heap, Need};
+use reweight::task::ClassSet;
+use reweight::world::{FeatureSet, NeuronRequest, Neurons, WorldKind};
+use serde_json::Value;
+
+struct Net {
+    stack: Stack,
+    parameters: Vec<f32>,
+    batch: Batch,
+    inputs: Vec<f32>,
+    labels: Vec<u8>,
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap() as f32).collect()
+}
+
+fn oracle() -> Value {
+    serde_json::from_str(include_str!("oracle/neuron_features.json")).unwrap()
+}
+
+impl Net {
+    fn read(value: &Value) -> Self {
+        let features = value["inputs"].as_u64().unwrap() as usize;
+        let mut stack = Stack::new([features, 1, 1]);
+        let sizes = value["outputs"].as_array().unwrap();
+        for (index, size) in sizes.iter().enumerate() {
+            stack.dense(&format!("d{index}"), size.as_u64().unwrap() as usize).unwrap();
+            match value["activations"][index].as_str().unwrap() {
+                "relu" => _ = stack.relu().unwrap(),
+                "tanh" => _ = stack.tanh().unwrap(),
+                _ => {}
+            }
+        }
+        let rows = floats(&value["samples"]);
+        let batch = Batch::lanes(rows.len() / features);
+        let mut inputs = vec![0.0; batch.len(features)];
+        Kernel::auto().to_panels(batch, features, &rows, &mut inputs).unwrap();
+        let labels = value["labels"].as_array().unwrap();
+        let labels = labels.iter().map(|label| label.as_u64().unwrap() as u8).collect();
+        Self { stack, parameters: floats(&value["parameters"]), batch, inputs, labels }
+    }
+
+    fn samples(&self) -> Samples<'_> {
+        Samples { batch: self.batch, inputs: &self.inputs, labels: &self.labels }
+    }
+
+    fn layer(&self, dense: u64) -> usize {
+        self.stack.find(&format!("d{dense}")).unwrap()
+    }
+
+    /// Looks at dense layer `dense` and hands what is seen to `look`.
+    fn look<R>(
+        &self,
+        kernel: Kernel,
+        dense: u64,
+        request: NeuronRequest,
+        look: impl FnOnce(&mut Neurons<'_>) -> R,
+    ) -> R {
+        let layer = self.layer(dense);
+        let mut heap = Heap::new(Neurons::need(&self.stack, layer, self.labels.len(), &request));
+        let mut arena = heap.arena();
+        let samples = self.samples();
+        let parameters = &self.parameters;
+        let neurons =
+            Neurons::new(kernel, &self.stack, parameters, layer, samples, request, &mut arena);
+        look(&mut neurons.unwrap())
+    }
+}
+
+fn request(kind: WorldKind, features: FeatureSet, case: &Value) -> NeuronRequest {
+    let gone: Vec<u8> = floats(&case["gone"]).iter().map(|&class| class as u8).collect();
+    let class = case["class"].as_u64().unwrap() as u8;
+    NeuronRequest { kind, features, class, gone: ClassSet::of(&gone) }
+}
+
+fn close(what: &str, got: &[f32], want: &[f32], tolerance: f32) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    let scale = want.iter().fold(1.0f32, |most, value| most.max(value.abs()));
+    for (index, (got, want)) in got.iter().zip(want).enumerate() {
+        let error = (got - want).abs();
+        assert!(error <= tolerance * scale, "{what} [{index}]: {got}, not {want}");
+    }
+}
+
+/// One feature of all neurons out of panels.
+fn feature(panels: &[f32], features: usize, index: usize, count: usize) -> Vec<f32> {
+    (0..count).map(|neuron| panels[Batch::lanes(count).at(features, neuron, index)]).collect()
+}
+
+fn unit(values: &[f32]) -> Vec<f32> {
+    let rms = reweight::num::rms(values);
+    values.iter().map(|value| value / rms).collect()
+}
+
+#[test]
+fn features_and_closed_forms_are_numpys() {
+    let mut seen = 0;
+    for value in oracle()["networks"].as_array().unwrap() {
+        let net = Net::read(value);
+        for case in value["cases"].as_array().unwrap() {
+            let name = case["name"].as_str().unwrap();
+            let dense = case["layer"].as_u64().unwrap();
+            for kind in [WorldKind::Shift, WorldKind::Mask] {
+                for set in FeatureSet::ALL {
+                    net.look(Kernel::auto(), dense, request(kind, set, case), |neurons| {
+                        check(&format!("{name}, {}, {}", kind.name(), set.name()), neurons, case);
+                    });
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen >= 48, "{seen}");
+}
+
+fn check(name: &str, neurons: &mut Neurons<'_>, case: &Value) {
+    let (set, kind) = (neurons.request().features, neurons.request().kind);
+    let (inputs, outputs) = (neurons.inputs(), neurons.outputs());
+    let of = |what: &str| format!("{name}: {what}");
+    close(&of("margin"), &neurons.margin(), &floats(&case["margin"]), 2e-5);
+    close(&of("effective"), neurons.effective(), &floats(&case["effective"]), 2e-4);
+    close(&of("sensitivity"), neurons.sensitivity(), &floats(&case["sensitivity"]), 2e-4);
+    close(&of("mean"), neurons.mean_forget(), &floats(&case["mean_forget"]), 1e-6);
+    let mut contrast = vec![0.0; inputs];
+    neurons.contrast(&mut contrast);
+    close(&of("contrast"), &contrast, &floats(&case["contrast"]), 1e-4);
+    let columns = neurons.column_features().to_vec();
+    let mut wanted: Vec<Vec<f32>> =
+        case["columns"].as_array().unwrap().iter().map(floats).collect();
+    match set {
+        FeatureSet::Core => {}
+        FeatureSet::CoreLda3 => wanted.push(floats(&case["lda3"])),
+        FeatureSet::All => wanted.push(floats(&case["lda"])),
+    }
+    assert_eq!(wanted.len(), set.columns());
+    for (index, want) in wanted.iter().enumerate() {
+        let got = feature(&columns, set.columns(), index, inputs);
+        close(&of(&format!("column feature {index}")), &got, want, 2e-3);
+    }
+    let world = &case["worlds"][kind.name()];
+    let mut wanted: Vec<Vec<f32>> = case["rows"].as_array().unwrap().iter().map(floats).collect();
+    if set == FeatureSet::All {
+        wanted.push(floats(&case["lf"]));
+    }
+    let mut rows = vec![0.0; Batch::lanes(outputs).len(set.rows())];
+    for response in world["response"].as_array().unwrap() {
+        let v = floats(&response["v"]);
+        neurons.row_features(&v, &mut rows).unwrap();
+        let mut all = wanted.clone();
+        if set.responds() {
+            all.extend(response["features"].as_array().unwrap().iter().map(floats));
+        }
+        assert_eq!(all.len(), set.rows());
+        for (index, want) in all.iter().enumerate() {
+            let got = feature(&rows, set.rows(), index, outputs);
+            close(&of(&format!("row feature {index}")), &got, want, 2e-3);
+        }
+        if set.responds() {
+            let mut u = vec![0.0; outputs];
+            neurons.row_solution(&v, &mut u).unwrap();
+            close(&of("row solution"), &u, &all[set.rows() - 1], 2e-3);
+        }
+    }
+    for wanted in world["calibration"].as_array().unwrap() {
+        let (u, v) = (floats(&wanted["u"]), floats(&wanted["v"]));
+        let step = wanted["step"].as_f64().unwrap() as f32;
+        let got = neurons.calibration(step, &u, &v);
+        let want = wanted["factor"].as_f64().unwrap() as f32;
+        close(&of(&format!("factor of step {step}")), &[got], &[want], 1e-3);
+    }
+    if set == FeatureSet::All {
+        let mut v = vec![0.0; inputs];
+        neurons.discriminant(&mut v).unwrap();
+        close(&of("discriminant"), &unit(&v), &floats(&case["discriminant"]), 2e-3);
+        for wanted in world["activation"].as_array().unwrap() {
+            neurons.activation_columns(&floats(&wanted["u"]), &mut v).unwrap();
+            close(&of("activation"), &unit(&v), &floats(&wanted["v"]), 5e-3);
+        }
+    } else {
+        assert!(neurons.row_solution(&contrast, &mut vec![0.0; outputs]).is_err());
+    }
+}
+
+#[test]
+fn every_kernel_sees_the_same_bits() {
+    let oracle = oracle();
+    for value in oracle["networks"].as_array().unwrap() {
+        let net = Net::read(value);
+        let case = &value["cases"][0];
+        let dense = case["layer"].as_u64().unwrap();
+        for set in FeatureSet::ALL {
+            let all = |kernel| {
+                let request = request(WorldKind::Mask, set, case);
+                net.look(kernel, dense, request, |neurons| {
+                    let v = vec![0.5; neurons.inputs()];
+                    let mut rows = vec![0.0; Batch::lanes(neurons.outputs()).len(set.rows())];
+                    neurons.row_features(&v, &mut rows).unwrap();
+                    let mut all = neurons.column_features().to_vec();
+                    all.extend(rows);
+                    all.extend(neurons.effective());
+                    all.push(neurons.calibration(1.5, &vec![-0.5; neurons.outputs()], &v));
+                    all.iter().map(|value| value.to_bits()).collect::<Vec<_>>()
+                })
+            };
+            assert_eq!(all(Kernel::portable()), all(Kernel::auto()));
+        }
+    }
+}
+
+#[test]
+fn a_rescale_by_a_power_of_two_changes_no_bit_of_a_feature() {
+    let oracle = oracle();
+    let value = &oracle["networks"][0];
+    let (net, case) = (Net::read(value), &value["cases"][0]);
+    let mut scaled = Net::read(value);
+    let layers = scaled.stack.layers().to_vec();
+    let edited = scaled.layer(1);
+    let next = scaled.layer(2);
+    for (layer, factor) in [(edited, 4.0), (next, 0.25)] {
+        let range = layers[layer].weight_range();
+        scaled.parameters[range].iter_mut().for_each(|weight| *weight *= factor);
+    }
+    let bias = layers[edited].bias_range().unwrap();
+    scaled.parameters[bias].iter_mut().for_each(|bias| *bias *= 4.0);
+    let features = |net: &Net| {
+        let request = request(WorldKind::Shift, FeatureSet::CoreLda3, case);
+        net.look(Kernel::auto(), 1, request, |neurons| {
+            let mut rows = vec![0.0; Batch::lanes(neurons.outputs()).len(13)];
+            neurons.row_features(&vec![0.5; neurons.inputs()], &mut rows).unwrap();
+            rows.extend(neurons.column_features());
+            let (u, v) = (vec![-0.5; neurons.outputs()], vec![0.5; neurons.inputs()]);
+            rows.push(neurons.calibration(2.0, &u, &v));
+            rows
+        })
+    };
+    let (before, after) = (features(&net), features(&scaled));
+    let differ = before.iter().zip(&after).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+    assert_eq!(differ, 0, "{differ} of {}", before.len());
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_refused_in_words() {
+    let oracle = oracle();
+    let value = &oracle["networks"][0];
+    let (net, case) = (Net::read(value), &value["cases"][0]);
+    let kernel = Kernel::auto();
+    let good = request(WorldKind::Mask, FeatureSet::All, case);
+    let attempt = |need: Need, layer: usize, samples: Samples<'_>, request: NeuronRequest| {
+        let mut heap = Heap::new(need);
+        let mut arena = heap.arena();
+        Neurons::new(kernel, &net.stack, &net.parameters, layer, samples, request, &mut arena)
+            .err()
+            .map(|error| error.to_string())
+    };
+    let layer = net.layer(1);
+    for set in FeatureSet::ALL {
+        let request = NeuronRequest { features: set, ..good };
+        let need = Neurons::need(&net.stack, layer, net.labels.len(), &request);
+        assert_eq!(attempt(need, layer, net.samples(), request), None);
+        // `need` is for as many samples as are kept at most, so less may do; nothing must be an error.
+        let less = Need::f32s(need.f32s / 4);
+        assert!(attempt(less, layer, net.samples(), request).is_some());
+        assert!(attempt(Need::f32s(0), layer, net.samples(), request).is_some());
+    }
+    let need = Need::f32s(1 << 20);
+    let says = |layer, samples, request, word: &str| {
+        let error = attempt(need, layer, samples, request).unwrap();
+        assert!(error.contains(word), "{error}");
+    };
+    says(layer + 1, net.samples(), good, "dense layer");
+    says(99, net.samples(), good, "dense layer");
+    says(layer, net.samples(), NeuronRequest { class: 4, ..good }, "label 4");
+    let short = Samples { labels: &net.labels[1..], ..net.samples() };
+    says(layer, short, good, "labels");
+    let others: Vec<u8> =
+        net.labels.iter().map(|&label| if label == 1 { 0 } else { label }).collect();
+    says(layer, Samples { labels: &others, ..net.samples() }, good, "forget class has no samples");
+    let only = vec![1; net.labels.len()];
+    says(layer, Samples { labels: &only, ..net.samples() }, good, "retain set has no samples");
+    let gone = NeuronRequest { gone: ClassSet::of(&[0, 2, 3]), ..good };
+    says(layer, net.samples(), gone, "retain set has no samples");
+}
+
+#[test]
+fn numbers_that_are_none_do_not_panic_and_dead_neurons_are_finite() {
+    let oracle = oracle();
+    let value = &oracle["networks"][0];
+    let case = &value["cases"][0];
+    let look = |net: &Net| {
+        net.look(Kernel::auto(), 1, request(WorldKind::Mask, FeatureSet::All, case), |neurons| {
+            let v = vec![0.5; neurons.inputs()];
+            let mut rows = vec![0.0; Batch::lanes(neurons.outputs()).len(FeatureSet::All.rows())];
+            neurons.row_features(&v, &mut rows).unwrap();
+            rows.extend(neurons.column_features());
+            rows.push(neurons.calibration(1.5, &vec![-0.5; neurons.outputs()], &v));
+            rows
+        })
+    };
+    let mut dead = Net::read(value);
+    dead.parameters.fill(0.0);
+    assert!(look(&dead).iter().all(|value| value.is_finite()));
+    let mut broken = Net::read(value);
+    broken.parameters.fill(f32::NAN);
+    look(&broken);
+    broken.parameters.fill(f32::MAX);
+    look(&broken);
+}
