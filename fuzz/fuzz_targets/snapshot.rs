@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use reweight::snapshot::{EditFile, FileKind, HEAD, NetworkFile, VERSION, peek};
+use reweight::snapshot::{EditFile, FileKind, HEAD, NetworkFile, PolicyFile, VERSION, peek};
 
 /// CRC-32, bit by bit: written apart from the one under test.
 fn crc(bytes: impl Iterator<Item = u8>) -> u32 {
@@ -29,11 +29,12 @@ fn look(file: &[u8]) {
     let head = peek(file);
     let edit = EditFile::read(file);
     let network = NetworkFile::read(file);
+    let policy = PolicyFile::read(file);
     for error in [head.err(), edit.err(), network.as_ref().err().copied()].into_iter().flatten() {
         assert!(!error.to_string().contains('\n'));
     }
     let Ok(head) = head else {
-        assert!(edit.is_err() && network.is_err());
+        assert!(edit.is_err() && network.is_err() && policy.is_err());
         return;
     };
     assert_eq!(head.body + HEAD, file.len());
@@ -44,6 +45,13 @@ fn look(file: &[u8]) {
         let len = edit.write(&actions, &mut out).unwrap();
         assert_eq!(&out[..len], file);
         assert!(edit.write(&actions, &mut out[..len - 1]).is_err());
+    }
+    if let Ok(policy) = policy {
+        assert_eq!(head.kind, FileKind::Policy);
+        let parameters: Vec<f32> = policy.parameters().collect();
+        let mut out = vec![0; policy.bound()];
+        let len = policy.write(&parameters, &mut out).unwrap();
+        assert_eq!(&out[..len], file);
     }
     if let Ok(network) = network {
         assert_eq!(head.kind, FileKind::Network);

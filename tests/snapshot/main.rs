@@ -1,6 +1,7 @@
 //! Networks and edits as files: what is written is read back to the bit, and nothing else is read.
 
 mod crafted;
+mod policy;
 
 use proptest::prelude::*;
 use reweight::kernel::{Conv2d, Pool2d};
