@@ -8,8 +8,8 @@ use super::columns::Runs;
 use super::isa::{Isa, Portable};
 use super::tile::Spread;
 use super::{
-    AdamStep, Batch, Conv2d, LowRank, Pool2d, Start, columns, conv, element, layout, low_rank,
-    panels, peak, pool,
+    AdamStep, Bag, Batch, Conv2d, LowRank, Pool2d, Start, columns, conv, element, layout, low_rank,
+    panels, peak, pool, sparse,
 };
 
 macro_rules! kernels {
@@ -70,6 +70,8 @@ kernels! {
         c: &mut [f32]) = panels::panels;
     fn run_low_rank(change: LowRank<'_>, relu: bool, before: &[f32], x: &[f32], thin: &mut [f32],
         y: &mut [f32]) = low_rank::low_rank;
+    fn run_sparse(bag: Bag<'_>, outputs: usize, weights: &[f32], start: Start<'_>, y: &mut [f32])
+        = sparse::forward;
     fn run_update_rows(samples: usize, inputs: usize, outputs: usize, weights: &[f32],
         before: &[f32], x: &[f32], y: &mut [f32]) -> bool = low_rank::update_rows;
     fn run_columns(rows: usize, columns: usize, depth: usize, a: Runs<'_>, b: &[f32],

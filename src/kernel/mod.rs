@@ -19,11 +19,12 @@
 //! # `unsafe`
 //!
 //! Three things need it: intrinsics, whose presence a token proves (`isa`); reads and writes of a
-//! register tile, whose extent it tests first (`tile`, `together`, `low_rank`); calls into code
+//! register tile, whose extent it tests first (`tile`, `together`, `low_rank`, `sparse`); calls into code
 //! compiled for an instruction set, which only a [`Kernel`] of that set makes (`dispatch`).
 #![allow(unsafe_code)]
 
 mod backend;
+mod bag;
 #[cfg(feature = "std")]
 pub mod bench;
 mod columns;
@@ -41,6 +42,7 @@ mod peak;
 mod pool;
 mod product;
 mod shape;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -49,6 +51,7 @@ mod together;
 mod x86;
 
 pub use backend::{Backend, Kernel};
+pub use bag::Bag;
 pub use shape::{Batch, Conv2d, LANES, Pool2d, TOGETHER};
 
 /// What the chains of a product start from.

@@ -2,7 +2,7 @@
 
 use super::columns::Runs;
 use super::tile::Spread;
-use super::{Batch, Conv2d, Kernel, LANES, LowRank, Start};
+use super::{Bag, Batch, Conv2d, Kernel, LANES, LowRank, Start};
 use crate::error::ShapeError;
 
 impl Kernel {
@@ -44,6 +44,26 @@ impl Kernel {
             let a = Runs { values: x, row: inputs, step: 1, run: inputs, jump: 0 };
             self.run_columns(batch.samples(), outputs, inputs, a, weights, y);
         }
+        Ok(())
+    }
+
+    /// `y = start + x·W` for sparse samples: W is `inputs × outputs`, y `outputs` features in panels of
+    /// [`LANES`]. A value of y is one chain over the sample's own inputs in their order.
+    ///
+    /// # Errors
+    /// [`ShapeError`] for a slice of another length than its shape.
+    pub fn sparse_forward(
+        self,
+        bag: Bag<'_>,
+        outputs: usize,
+        weights: &[f32],
+        start: Start<'_>,
+        y: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        ShapeError::check("weights", bag.inputs().saturating_mul(outputs), weights.len())?;
+        ShapeError::check("output", Batch::lanes(bag.samples()).len(outputs), y.len())?;
+        check_start(start, outputs, y.len())?;
+        self.run_sparse(bag, outputs, weights, start, y);
         Ok(())
     }
 

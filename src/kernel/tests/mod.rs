@@ -2,6 +2,7 @@
 
 mod low_rank;
 mod refusal;
+mod sparse;
 
 use std::vec::Vec;
 use std::{println, vec};
