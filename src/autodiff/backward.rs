@@ -183,10 +183,12 @@ impl Tape<'_> {
     ) -> Result<(), TapeError> {
         let (x, dy, kept) = self.parts(node, logits)?;
         let (batch, classes) = (x.batch, x.features);
-        let (softmax, labels) = kept.split_at_checked(x.value.len()).unwrap_or_default();
-        let scale = at(dy, 0) / labels.len().max(1) as f32;
+        let (softmax, kept) = kept.split_at_checked(x.value.len()).unwrap_or_default();
+        let (labels, weights) = kept.split_at_checked(kept.len() / 2).unwrap_or_default();
+        let share = at(dy, 0) / labels.len().max(1) as f32;
         let (_, gradient) = x.accumulate(touched);
-        for (sample, &label) in labels.iter().enumerate() {
+        for (sample, (&label, &weight)) in labels.iter().zip(weights).enumerate() {
+            let scale = share * weight;
             for class in 0..classes {
                 let place = batch.at(classes, sample, class);
                 let wanted = if class == label as usize { 1.0 } else { 0.0 };

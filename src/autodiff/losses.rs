@@ -29,7 +29,8 @@ const HALF_LN_TAU: f32 = 0.918_938_5;
 impl Tape<'_> {
     /// Memory of a [`softmax_cross_entropy`](Self::softmax_cross_entropy).
     pub const fn cross_entropy_need(batch: Batch, classes: usize) -> Need {
-        Need::f32s(batch.len(classes).saturating_add(batch.samples()).saturating_add(2))
+        let kept = batch.samples().saturating_mul(2);
+        Need::f32s(batch.len(classes).saturating_add(kept).saturating_add(2))
     }
 
     /// Memory of a [`mean_squared_error`](Self::mean_squared_error) over `values` values.
@@ -59,12 +60,31 @@ impl Tape<'_> {
     /// [`TapeError`]: it does not fit, there are not as many labels as samples, or a label is not a
     /// class.
     pub fn softmax_cross_entropy(&mut self, logits: Var, labels: &[u8]) -> Result<Var, TapeError> {
+        self.weighted_cross_entropy(logits, labels, None)
+    }
+
+    /// `Σ wᵢ·(−ln softmax(logitsᵢ)[labelᵢ]) / n` over n samples, in nats: the mean with one weight per
+    /// sample, all 1 when left out.
+    ///
+    /// # Errors
+    /// As [`softmax_cross_entropy`](Self::softmax_cross_entropy); or there are not as many weights as
+    /// samples.
+    pub fn weighted_cross_entropy(
+        &mut self,
+        logits: Var,
+        labels: &[u8],
+        weights: Option<&[f32]>,
+    ) -> Result<Var, TapeError> {
         let &Node { batch, features: classes, len, .. } = self.node(logits)?;
         ShapeError::check("labels", batch.samples(), labels.len())?;
         if let Some(&label) = labels.iter().find(|&&label| usize::from(label) >= classes) {
             return Err(TapeError::Label { label, classes });
         }
-        let extra = len + labels.len();
+        if let Some(weights) = weights {
+            ShapeError::check("weights of samples", labels.len(), weights.len())?;
+        }
+        let weight = |sample: usize| weights.map_or(1.0, |weights| at(weights, sample));
+        let extra = len + 2 * labels.len();
         let var = self.push(Op::CrossEntropy { logits }, Batch::rows(1), 1, true, extra)?;
         let kernel = self.kernel;
         let (values, memory) = self.operand_and_last(logits);
@@ -73,14 +93,19 @@ impl Tape<'_> {
             let z = |class: usize| at(values, batch.at(classes, sample, class));
             let largest = (0..classes).map(z).fold(f32::NEG_INFINITY, larger);
             let sum: f32 = (0..classes).map(|class| num::exp(z(class) - largest)).sum();
-            total += f64::from(num::ln(sum) - (z(usize::from(label)) - largest));
+            let surprise = num::ln(sum) - (z(usize::from(label)) - largest);
+            total += f64::from(weight(sample)) * f64::from(surprise);
         }
         let (numbers, remembered) = memory.split_at_mut_checked(2).unwrap_or_default();
         let (softmax, kept) = remembered.split_at_mut_checked(len).unwrap_or_default();
         softmax.copy_from_slice(values);
         kernel.softmax(batch, classes, softmax)?;
-        for (to, &label) in kept.iter_mut().zip(labels) {
+        let (kept, of_samples) = kept.split_at_mut_checked(labels.len()).unwrap_or_default();
+        for (sample, (to, &label)) in kept.iter_mut().zip(labels).enumerate() {
             *to = f32::from(label);
+            if let Some(to) = of_samples.get_mut(sample) {
+                *to = weight(sample);
+            }
         }
         if let Some(value) = numbers.first_mut() {
             *value = (total / labels.len().max(1) as f64) as f32;

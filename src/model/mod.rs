@@ -15,11 +15,11 @@ mod train;
 pub use builtin::{DIGITS_INPUT, digits_cnn, digits_cnn_deeper};
 pub use plain::Plain;
 pub use prefix::{Change, Changed, Prefix};
-pub use train::{Progress, Training, train, train_need};
+pub use train::{Lesson, Progress, Rows, Training, train, train_need, train_on};
 
 use crate::autodiff::TapeError;
 use crate::error::{ShapeError, TooSmall};
-use crate::kernel::{Batch, Kernel};
+use crate::kernel::{Bag, Batch, Kernel};
 use core::fmt;
 
 /// A part of a data set.
@@ -71,6 +71,15 @@ pub struct Samples<'a> {
     pub batch: Batch,
     /// Inputs, `batch.len(features)` values.
     pub inputs: &'a [f32],
+    /// Class of each sample.
+    pub labels: &'a [u8],
+}
+
+/// Samples of one split whose inputs are sparse rows: the first layer is dense and takes them as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct SparseSamples<'a> {
+    /// Inputs.
+    pub bag: Bag<'a>,
     /// Class of each sample.
     pub labels: &'a [u8],
 }

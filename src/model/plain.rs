@@ -1,8 +1,9 @@
 //! A network as it is, run from its inputs.
 
-use super::{Forward, ForwardError, Logits, Samples};
-use crate::error::TooSmall;
-use crate::kernel::{Batch, Kernel, LANES};
+use super::prefix::FirstLayer;
+use super::{Forward, ForwardError, Logits, Samples, SparseSamples};
+use crate::error::{ShapeError, TooSmall};
+use crate::kernel::{Bag, Batch, Kernel, LANES};
 use crate::nn::Stack;
 use crate::slab::{Arena, Need};
 
@@ -13,6 +14,10 @@ pub struct Plain<'a> {
     stack: &'a Stack,
     parameters: &'a [f32],
     samples: Samples<'a>,
+    /// Inputs where they are sparse; then `samples` has none, and `first` holds a panel of the first
+    /// layer's output.
+    bag: Option<Bag<'a>>,
+    first: &'a mut [f32],
     scratch: &'a mut [f32],
     logits: &'a mut [f32],
 }
@@ -39,7 +44,34 @@ impl<'a> Plain<'a> {
         let panel = Batch::lanes(LANES);
         let scratch = arena.take(stack.scratch(panel))?;
         let logits = arena.take(panel.len(stack.outputs()))?;
-        Ok(Self { kernel, stack, parameters, samples, scratch, logits })
+        let first = Default::default();
+        Ok(Self { kernel, stack, parameters, samples, bag: None, first, scratch, logits })
+    }
+
+    /// Memory for running `stack` over [`sparse`](Self::sparse) samples.
+    pub fn sparse_need(stack: &Stack) -> Need {
+        let first = stack.layers().first().map_or(0, |layer| layer.outputs());
+        Self::need(stack).and(Need::f32s(Batch::lanes(LANES).len(first)))
+    }
+
+    /// The network `stack` with `parameters` on sparse samples; its first layer is dense.
+    ///
+    /// # Errors
+    /// [`ForwardError`]: the bag does not fit the network, or the arena is too small.
+    pub fn sparse(
+        kernel: Kernel,
+        stack: &'a Stack,
+        parameters: &'a [f32],
+        samples: SparseSamples<'a>,
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, ForwardError> {
+        ShapeError::check("input", stack.inputs(), samples.bag.inputs())?;
+        let outputs = stack.layers().first().map_or(0, |layer| layer.outputs());
+        let batch = Batch::lanes(samples.bag.samples());
+        let dense = Samples { batch, inputs: &[], labels: samples.labels };
+        let plain = Self::new(kernel, stack, parameters, dense, arena)?;
+        let first = arena.take(Batch::lanes(LANES).len(outputs))?;
+        Ok(Self { bag: Some(samples.bag), first, ..plain })
     }
 }
 
@@ -59,6 +91,34 @@ impl Forward for Plain<'_> {
     fn for_each_logits(&mut self, visit: &mut dyn FnMut(Logits<'_>)) -> Result<(), ForwardError> {
         let classes = self.stack.outputs();
         let layers = 0..self.stack.layers().len();
+        if let Some(bag) = self.bag {
+            let layer = self.stack.layers().first();
+            let layer = layer.ok_or(ForwardError::Failed("the network has no layers"))?;
+            let layer = FirstLayer::of(layer)?;
+            let whole = self.samples.batch;
+            for panel in 0..whole.panels() {
+                let batch = whole.panel(panel);
+                layer.run(
+                    self.kernel,
+                    bag.part(panel * LANES, LANES),
+                    self.parameters,
+                    self.first,
+                )?;
+                let scratch = self.scratch.get_mut(..self.stack.scratch(batch)).unwrap_or_default();
+                let values = self.logits.get_mut(..batch.len(classes)).unwrap_or_default();
+                self.stack.forward(
+                    self.kernel,
+                    1..layers.end,
+                    batch,
+                    self.parameters,
+                    self.first,
+                    scratch,
+                    values,
+                )?;
+                visit(Logits { first: panel * LANES, batch, classes, values });
+            }
+            return Ok(());
+        }
         for (batch, first, inputs) in panels(&self.samples, self.stack.inputs()) {
             let scratch = self.scratch.get_mut(..self.stack.scratch(batch)).unwrap_or_default();
             let values = self.logits.get_mut(..batch.len(classes)).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! The prefix cache: a network with one layer under edit, run from that layer on.
 
-use super::{Forward, ForwardError, Logits, Samples};
+use super::{Forward, ForwardError, Logits, Samples, SparseSamples};
 use crate::error::ShapeError;
-use crate::kernel::{Batch, Kernel, LANES, LowRank, Start, TOGETHER};
+use crate::kernel::{Bag, Batch, Kernel, LANES, LowRank, Start, TOGETHER};
 use crate::nn::{Kind, Layer, Stack};
 use crate::slab::{Arena, Need};
 use core::ops::Range;
@@ -27,6 +27,8 @@ pub struct Prefix<'a> {
     inputs: usize,
     outputs: usize,
     samples: Samples<'a>,
+    /// Input of the layer where it is sparse: then the layer is the first one, and `x` is empty.
+    bag: Option<Bag<'a>>,
     /// Input of the layer, in panels.
     x: &'a mut [f32],
     /// Output of the unedited layer, in panels; empty without the thin form.
@@ -66,13 +68,41 @@ impl<'a> Prefix<'a> {
         rank: usize,
         accumulate: bool,
     ) -> Need {
+        Self::need_of(stack, layer, samples, rank, accumulate, false)
+    }
+
+    /// As [`need`](Self::need), for [`sparse`](Self::sparse) samples.
+    pub fn sparse_need(
+        stack: &Stack,
+        layer: usize,
+        samples: usize,
+        rank: usize,
+        accumulate: bool,
+    ) -> Need {
+        Self::need_of(stack, layer, samples, rank, accumulate, true)
+    }
+
+    fn need_of(
+        stack: &Stack,
+        layer: usize,
+        samples: usize,
+        rank: usize,
+        accumulate: bool,
+        sparse: bool,
+    ) -> Need {
         let (batch, panel) = (Batch::lanes(samples), Batch::lanes(LANES));
         let together = Batch::lanes(TOGETHER * LANES);
         let Sizes { taken, given, thin, .. } = Sizes::of(stack, layer).unwrap_or_default();
         let outputs_kept = usize::from(thin) + usize::from(thin && accumulate);
         let group = if thin { together } else { panel };
+        let first = stack.layers().first().map_or(0, Layer::outputs);
+        let taken = match (sparse, layer) {
+            (true, 0) => 0,
+            (true, _) => batch.len(taken) + panel.len(first),
+            (false, _) => batch.len(taken),
+        };
         Need::f32s(
-            batch.len(taken)
+            taken
                 + outputs_kept * batch.len(given)
                 + if thin { together.len(rank) } else { 0 }
                 + group.len(given)
@@ -98,29 +128,90 @@ impl<'a> Prefix<'a> {
         accumulate: bool,
         arena: &mut Arena<'a>,
     ) -> Result<Self, ForwardError> {
+        let batch = samples.batch;
+        ShapeError::check("samples of a panel", LANES, batch.width())?;
+        ShapeError::check("input", batch.len(stack.inputs()), samples.inputs.len())?;
+        Self::build(kernel, stack, parameters, layer, samples, None, rank, accumulate, arena)
+    }
+
+    /// As [`new`](Self::new) over sparse samples; the first layer is dense and takes them as they are.
+    /// Where it is the edited one, its input stays sparse.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[allow(clippy::too_many_arguments)]
+    pub fn sparse(
+        kernel: Kernel,
+        stack: &'a Stack,
+        parameters: &'a mut [f32],
+        layer: usize,
+        samples: SparseSamples<'a>,
+        rank: usize,
+        accumulate: bool,
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, ForwardError> {
+        let SparseSamples { bag, labels } = samples;
+        ShapeError::check("input", stack.inputs(), bag.inputs())?;
+        let samples = Samples { batch: Batch::lanes(bag.samples()), inputs: &[], labels };
+        Self::build(kernel, stack, parameters, layer, samples, Some(bag), rank, accumulate, arena)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn build(
+        kernel: Kernel,
+        stack: &'a Stack,
+        parameters: &'a mut [f32],
+        layer: usize,
+        samples: Samples<'a>,
+        bag: Option<Bag<'a>>,
+        rank: usize,
+        accumulate: bool,
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, ForwardError> {
         let Sizes { taken, given, inputs, outputs, thin: has_thin } =
             Sizes::of(stack, layer).ok_or(ForwardError::NoWeights { layer })?;
         let (batch, panel) = (samples.batch, Batch::lanes(LANES));
         let together = Batch::lanes(TOGETHER * LANES);
-        ShapeError::check("samples of a panel", LANES, batch.width())?;
-        ShapeError::check("input", batch.len(stack.inputs()), samples.inputs.len())?;
         ShapeError::check("labels", batch.samples(), samples.labels.len())?;
         ShapeError::check("parameters", stack.parameters(), parameters.len())?;
+        let first_layer = match (bag, stack.layers().first()) {
+            (Some(_), Some(first)) => Some(FirstLayer::of(first)?),
+            _ => None,
+        };
+        let stays_sparse = bag.is_some() && layer == 0;
         let group = if has_thin { together } else { panel };
-        let x = arena.take(batch.len(taken))?;
+        let x = arena.take(if stays_sparse { 0 } else { batch.len(taken) })?;
         let base = arena.take(if has_thin { batch.len(given) } else { 0 })?;
         let current = arena.take(if has_thin && accumulate { batch.len(given) } else { 0 })?;
         let thin = arena.take(if has_thin { together.len(rank) } else { 0 })?;
         let hidden = arena.take(group.len(given))?;
         let logits = arena.take(group.len(stack.outputs()))?;
         let scratch = arena.take(stack.scratch(panel))?;
+        let staged = match &first_layer {
+            Some(first) if !stays_sparse => arena.take(panel.len(first.outputs))?,
+            _ => Default::default(),
+        };
         for index in 0..batch.panels() {
             let part = batch.panel(index);
-            let input = panel_of(samples.inputs, stack.inputs(), index);
-            let x = panel_of_mut(x, taken, index);
-            stack.forward(kernel, 0..layer, part, parameters, input, scratch, x)?;
+            match (bag, &first_layer) {
+                (Some(bag), Some(first)) if stays_sparse => {
+                    let base = panel_of_mut(base, given, index);
+                    first.run(kernel, bag.part(index * LANES, LANES), parameters, base)?;
+                    continue;
+                }
+                (Some(bag), Some(first)) => {
+                    first.run(kernel, bag.part(index * LANES, LANES), parameters, staged)?;
+                    let x = panel_of_mut(x, taken, index);
+                    stack.forward(kernel, 1..layer, part, parameters, staged, scratch, x)?;
+                }
+                _ => {
+                    let input = panel_of(samples.inputs, stack.inputs(), index);
+                    let x = panel_of_mut(x, taken, index);
+                    stack.forward(kernel, 0..layer, part, parameters, input, scratch, x)?;
+                }
+            }
             if has_thin {
-                let base = panel_of_mut(base, given, index);
+                let (x, base) = (panel_of(x, taken, index), panel_of_mut(base, given, index));
                 stack.forward(kernel, layer..layer + 1, part, parameters, x, scratch, base)?;
             }
         }
@@ -134,6 +225,7 @@ impl<'a> Prefix<'a> {
             inputs,
             outputs,
             samples,
+            bag: bag.filter(|_| stays_sparse),
             x,
             base,
             current,
@@ -222,11 +314,16 @@ impl<'a> Prefix<'a> {
         let change = LowRank { inputs: self.inputs, rank, outputs: self.outputs, v, u };
         for index in (0..self.samples.batch.panels()).step_by(TOGETHER) {
             let part = self.samples.batch.part(index, TOGETHER);
-            let x = panels_of(self.x, self.inputs, index, part);
             let before = panels_of(self.current, self.outputs, index, part);
             let thin = self.thin.get_mut(..part.len(rank)).unwrap_or_default();
             let hidden = self.hidden.get_mut(..part.len(self.outputs)).unwrap_or_default();
-            self.kernel.low_rank_forward(part, change, false, before, x, thin, hidden)?;
+            if let Some(bag) = self.bag {
+                let bag = bag.part(index * LANES, part.samples());
+                sparse_low_rank(self.kernel, bag, change, false, before, thin, hidden)?;
+            } else {
+                let x = panels_of(self.x, self.inputs, index, part);
+                self.kernel.low_rank_forward(part, change, false, before, x, thin, hidden)?;
+            }
             let first = index * self.outputs * LANES;
             let current = self.current.get_mut(first..first + hidden.len()).unwrap_or_default();
             current.copy_from_slice(hidden);
@@ -271,6 +368,7 @@ impl Forward for Changed<'_, '_> {
             inputs,
             outputs,
             samples,
+            bag,
             ref x,
             ref base,
             ref current,
@@ -314,11 +412,16 @@ impl Forward for Changed<'_, '_> {
         for index in (0..samples.batch.panels()).step_by(together) {
             let part = samples.batch.part(index, together);
             let x = panels_of(x, taken, index, part);
+            let bag = bag.map(|bag| bag.part(index * LANES, part.samples()));
             let hidden = hidden.get_mut(..part.len(given)).unwrap_or_default();
             match (self.change, conv) {
                 (Change::Weights(weights), None) => {
                     let start = bias.map_or(Start::Zero, Start::Bias);
-                    kernel.dense_forward(part, inputs, outputs, weights, start, x, hidden)?;
+                    if let Some(bag) = bag {
+                        kernel.sparse_forward(bag, outputs, weights, start, hidden)?;
+                    } else {
+                        kernel.dense_forward(part, inputs, outputs, weights, start, x, hidden)?;
+                    }
                 }
                 (Change::Weights(weights), Some(conv)) => {
                     kernel.conv2d_forward(part, conv, weights, bias, x, hidden)?;
@@ -328,7 +431,11 @@ impl Forward for Changed<'_, '_> {
                     let thin = thin.get_mut(..part.len(rank)).unwrap_or_default();
                     let change = LowRank { inputs, rank, outputs, v, u };
                     let before = panels_of(before, outputs, index, part);
-                    kernel.low_rank_forward(part, change, relu, before, x, thin, hidden)?;
+                    if let Some(bag) = bag {
+                        sparse_low_rank(kernel, bag, change, relu, before, thin, hidden)?;
+                    } else {
+                        kernel.low_rank_forward(part, change, relu, before, x, thin, hidden)?;
+                    }
                 }
             }
             for activation in layers.get(activations.clone()).unwrap_or_default() {
@@ -365,6 +472,61 @@ impl Forward for Changed<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// The first layer of a network over sparse samples.
+pub(super) struct FirstLayer {
+    pub(super) outputs: usize,
+    weights: Range<usize>,
+    bias: Option<Range<usize>>,
+}
+
+impl FirstLayer {
+    pub(super) fn of(layer: &Layer) -> Result<Self, ForwardError> {
+        match layer.kind() {
+            Kind::Dense { outputs, .. } => Ok(Self {
+                outputs: *outputs,
+                weights: layer.weight_range(),
+                bias: layer.bias_range(),
+            }),
+            _ => Err(ForwardError::Failed("the first layer does not take sparse samples")),
+        }
+    }
+
+    /// Its output, in panels.
+    pub(super) fn run(
+        &self,
+        kernel: Kernel,
+        bag: Bag<'_>,
+        parameters: &[f32],
+        output: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        let part = |range: &Range<usize>| parameters.get(range.clone()).unwrap_or_default();
+        let start = self.bias.as_ref().map_or(Start::Zero, |range| Start::Bias(part(range)));
+        let output = output.get_mut(..Batch::lanes(bag.samples()).len(self.outputs));
+        let output = output.unwrap_or_default();
+        kernel.sparse_forward(bag, self.outputs, part(&self.weights), start, output)
+    }
+}
+
+/// As [`Kernel::low_rank_forward`], for sparse samples.
+fn sparse_low_rank(
+    kernel: Kernel,
+    bag: Bag<'_>,
+    change: LowRank<'_>,
+    relu: bool,
+    before: &[f32],
+    thin: &mut [f32],
+    y: &mut [f32],
+) -> Result<(), ShapeError> {
+    let LowRank { rank, outputs, v, u, .. } = change;
+    kernel.sparse_forward(bag, rank, v, Start::Zero, thin)?;
+    let batch = Batch::lanes(bag.samples());
+    kernel.dense_forward(batch, rank, outputs, u, Start::Values(before), thin, y)?;
+    if relu {
+        kernel.relu(y);
+    }
+    Ok(())
 }
 
 /// Sizes of the edited layer.

@@ -4,7 +4,7 @@ use super::action::Change;
 use super::config::{Config, ConfigError, Observation, RewardForm, Unit, WorldKind};
 use crate::env::{Edit, Edited, End, Env, EnvError, Space, Spec, Step};
 use crate::kernel::Kernel;
-use crate::model::{self, ForwardError, Prefix, Samples, Split};
+use crate::model::{self, ForwardError, Prefix, Samples, SparseSamples, Split};
 use crate::nn::Stack;
 use crate::num;
 use crate::slab::{Arena, Need};
@@ -92,6 +92,16 @@ impl<'a> World<'a> {
             .and(Need::f32s(2 * inputs * outputs + change.action_len()))
     }
 
+    /// Memory of a world over `samples` sparse reward samples.
+    pub fn sparse_need(config: &Config, stack: &Stack, layer: usize, samples: usize) -> Need {
+        let edited = stack.layers().get(layer);
+        let (inputs, outputs) = edited.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
+        let change = Change::new(config, 1.0, inputs, outputs);
+        Prefix::sparse_need(stack, layer, samples, config.rank, accumulates(config))
+            .and(change.need())
+            .and(Need::f32s(2 * inputs * outputs + change.action_len()))
+    }
+
     /// A world around layer `layer` of `stack`, dense or convolutional, paid by `task` on `samples`.
     ///
     /// The weights of a convolution are edited as a matrix, taps × channels.
@@ -112,16 +122,44 @@ impl<'a> World<'a> {
         arena: &mut Arena<'a>,
     ) -> Result<Self, WorldError> {
         config.validate()?;
-        let prefix = Prefix::new(
-            kernel,
-            stack,
-            parameters,
-            layer,
-            samples,
-            config.rank,
-            accumulates(&config),
-            arena,
-        )?;
+        let (rank, accumulate) = (config.rank, accumulates(&config));
+        let prefix =
+            Prefix::new(kernel, stack, parameters, layer, samples, rank, accumulate, arena)?;
+        Self::around(config, kernel, prefix, task, arena)
+    }
+
+    /// As [`new`](Self::new) over sparse samples; the first layer is dense and takes them as they are.
+    ///
+    /// All columns of the first layer can be edited. Those that no sample has change no reward, and
+    /// their weights count in the unit and the size term: leave them out of the network that is edited.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[allow(clippy::too_many_arguments)]
+    pub fn sparse(
+        config: Config,
+        kernel: Kernel,
+        stack: &'a Stack,
+        parameters: &'a mut [f32],
+        layer: usize,
+        samples: SparseSamples<'a>,
+        task: &'a mut dyn Task,
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, WorldError> {
+        config.validate()?;
+        let (rank, accumulate) = (config.rank, accumulates(&config));
+        let prefix =
+            Prefix::sparse(kernel, stack, parameters, layer, samples, rank, accumulate, arena)?;
+        Self::around(config, kernel, prefix, task, arena)
+    }
+
+    fn around(
+        config: Config,
+        kernel: Kernel,
+        prefix: Prefix<'a>,
+        task: &'a mut dyn Task,
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, WorldError> {
         let (inputs, outputs) = (prefix.inputs(), prefix.outputs());
         let change = Change::new(&config, num::rms(prefix.original()), inputs, outputs);
         let mut world = Self {
