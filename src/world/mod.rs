@@ -11,11 +11,13 @@
 //! nothing) or 1 (as in the paper, arXiv 2606.13461).
 
 mod action;
+mod columns;
 mod config;
 mod env;
 mod neuron;
 
 pub use action::Change;
+pub use columns::{COLUMN_FEATURES, ColumnContext, ColumnError, ColumnRequest, Columns};
 pub use config::{Config, ConfigError, Observation, RewardForm, Unit, WorldKind};
 pub use env::{World, WorldError};
 pub use neuron::{

@@ -98,7 +98,7 @@ pub(super) const RESPONSES: usize = 5;
 const LIMIT: f32 = 4.0;
 
 /// x / rms(x), held to ±4; zeros where the rms is 0.
-pub(super) fn rmsn(values: &mut [f32]) {
+pub(in crate::world) fn rmsn(values: &mut [f32]) {
     let rms = num::rms(values);
     let divide = rms > 0.0;
     for value in values {
@@ -108,7 +108,7 @@ pub(super) fn rmsn(values: &mut [f32]) {
 
 /// (x − mean) / std, held to ±4; zeros where all values are the same up to rounding: noise would
 /// be blown up to a feature.
-pub(super) fn std1(values: &mut [f32]) {
+pub(in crate::world) fn std1(values: &mut [f32]) {
     let mean = num::mean(values);
     for value in values.iter_mut() {
         *value -= mean;
@@ -127,7 +127,7 @@ fn held(value: f32) -> f32 {
 }
 
 /// Puts one feature of all neurons into panels of `features` features.
-pub(super) fn put(panels: &mut [f32], features: usize, feature: usize, values: &[f32]) {
+pub(in crate::world) fn put(panels: &mut [f32], features: usize, feature: usize, values: &[f32]) {
     for (panel, values) in panels.chunks_mut((features * LANES).max(1)).zip(values.chunks(LANES)) {
         let lanes = panel.get_mut(feature * LANES..).unwrap_or_default();
         for (to, &value) in lanes.iter_mut().zip(values) {

@@ -26,3 +26,4 @@ mod statistics;
 pub use build::{MAX_FORGET, MAX_RETAIN, NeuronRequest, Neurons, PROBES};
 pub use context::NeuronContext;
 pub use features::{FEATURE_VERSION, FeatureSet};
+pub(super) use features::{put, rmsn, std1};
