@@ -26,8 +26,25 @@ pub struct Arch {
     pub input: [usize; 3],
     /// Mean and standard deviation: the network takes (x − mean) / std for x in [0, 1].
     pub normalize: (f32, f32),
+    /// The words that the first layer takes, for networks over texts.
+    pub text: Option<ArchText>,
     /// The layers, from input to output.
     pub layers: Vec<ArchLayer>,
+}
+
+/// How a text becomes the input of a network, and its outputs a probability. Files lie beside the
+/// description unless their paths are absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchText {
+    /// The file of words, one a line, in the order of the input.
+    pub vocabulary: String,
+    /// The tensor of inverse document frequencies; counts of words when there is none.
+    pub idf: Option<String>,
+    /// A file of words that are left out, one a line.
+    pub stop_words: Option<String>,
+    /// The tensors a and b of a calibration: the probability is the mean over outputs m of
+    /// 1 / (1 + exp(a m + b)). Without it there are two outputs, and their softmax is taken.
+    pub calibration: Option<(String, String)>,
 }
 
 /// One layer of a description.
@@ -147,10 +164,16 @@ fn parse(text: &[u8]) -> Result<Arch, Fault> {
     let value: Value = serde_json::from_slice(text)
         .map_err(|error| ("not a description of a network".to_string(), error.to_string()))?;
     let fields = Fields::of(&value, "the description".into())?;
-    fields.known(&["input", "normalize", "vocabulary", "layers"])?;
-    if fields.get("vocabulary").is_some() {
-        return fields.wrong("vocabulary", "null (networks of words are not read yet)");
-    }
+    fields.known(&[
+        "input",
+        "normalize",
+        "vocabulary",
+        "idf",
+        "stop_words",
+        "calibration",
+        "layers",
+    ])?;
+    let words = words(&fields)?;
     let sides = fields.get("input").and_then(sizes).unwrap_or_default();
     let input = match sides[..] {
         [channels, rows, cols]
@@ -158,6 +181,7 @@ fn parse(text: &[u8]) -> Result<Arch, Fault> {
         {
             [channels, rows, cols]
         }
+        _ if words.is_some() && fields.get("input").is_none() => [0; 3],
         _ => {
             let expected = format!("[channels, rows, columns], each from 1 to {MAX_SIDE}");
             return fields.wrong("input", &expected);
@@ -182,7 +206,29 @@ fn parse(text: &[u8]) -> Result<Arch, Fault> {
         let last = index + 1 == list.len();
         layers.push(layer(value, format!("layer {}", index + 1), last)?);
     }
-    Ok(Arch { input, normalize, layers })
+    Ok(Arch { input, normalize, text: words, layers })
+}
+
+/// What the description says of words.
+fn words(fields: &Fields<'_>) -> Result<Option<ArchText>, Fault> {
+    let of = |key| Ok::<_, Fault>(fields.text(key)?.map(ToString::to_string));
+    let Some(vocabulary) = of("vocabulary")? else {
+        for key in ["idf", "stop_words", "calibration"] {
+            if fields.get(key).is_some() {
+                return fields.wrong(key, "nothing without \"vocabulary\"");
+            }
+        }
+        return Ok(None);
+    };
+    let calibration = match fields.get("calibration") {
+        None => None,
+        Some(Value::Array(names)) => match names.as_slice() {
+            [Value::String(slope), Value::String(offset)] => Some((slope.clone(), offset.clone())),
+            _ => return fields.wrong("calibration", "the names of two tensors"),
+        },
+        Some(_) => return fields.wrong("calibration", "the names of two tensors"),
+    };
+    Ok(Some(ArchText { vocabulary, idf: of("idf")?, stop_words: of("stop_words")?, calibration }))
 }
 
 fn layer(value: &Value, at: String, last: bool) -> Result<ArchLayer, Fault> {

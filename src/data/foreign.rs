@@ -1,6 +1,6 @@
 //! Networks that others trained: tensors of a safetensors file, put together as a description says.
 
-use super::arch::Arch;
+use super::arch::{Arch, ArchKind, ArchText};
 use super::assemble::{Fold, Origin, assemble};
 use super::error::{DataError, Problem, one_line};
 use super::safetensors::{SafeTensors, Tensor};
@@ -21,6 +21,8 @@ pub struct Foreign {
     pub parameters: Vec<f32>,
     /// Mean and standard deviation: it takes (x − mean) / std for x in [0, 1].
     pub normalize: (f32, f32),
+    /// How texts become its input, for networks over texts.
+    pub text: Option<ArchText>,
     file: SafeTensors,
     origins: Vec<Origin>,
 }
@@ -42,8 +44,20 @@ impl Foreign {
     /// value that is not finite, layers that do not fit one another, an activation of more than 2²⁰
     /// values.
     pub fn new(place: &str, arch: &Arch, file: SafeTensors) -> Result<Self, DataError> {
-        let (stack, parameters, origins) = assemble(place, arch, &file)?;
-        Ok(Self { stack, parameters, normalize: arch.normalize, file, origins })
+        let mut described = arch.clone();
+        if described.input == [0; 3] {
+            // A network over texts takes as many words as its first layer has columns.
+            let weight = described.layers.iter().find_map(|layer| match &layer.kind {
+                ArchKind::Dense { weight, .. } => Some(weight),
+                _ => None,
+            });
+            let shape = weight.map(|weight| file.tensor(weight)).transpose()?.map(|t| &t.shape);
+            let columns = shape.and_then(|shape| shape.last()).copied();
+            described.input = [columns.unwrap_or(1).max(1), 1, 1];
+        }
+        let (stack, parameters, origins) = assemble(place, &described, &file)?;
+        let (normalize, text) = (arch.normalize, described.text);
+        Ok(Self { stack, parameters, normalize, text, file, origins })
     }
 
     /// The file that it was loaded from.

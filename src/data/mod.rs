@@ -25,7 +25,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-pub use arch::{Arch, ArchKind, ArchLayer, Optional};
+pub use arch::{Arch, ArchKind, ArchLayer, ArchText, Optional};
 pub use builtin::{DIGITS_DIGEST, builtin_digits};
 pub use dir::load_dir;
 pub use error::{DataError, Problem};

@@ -14,6 +14,8 @@ mod registry;
 mod reward;
 pub mod search;
 mod sight;
+#[cfg(feature = "std")]
+pub mod text;
 
 pub use job::{Job, JobError, JobMemory, Network, Point, Trace, TrainingSet};
 pub use registry::{EDITORS, EditorInfo, EditorKind, View, find};

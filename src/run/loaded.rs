@@ -44,6 +44,13 @@ pub fn load_model(path: &Path, arch: Option<&Path>) -> Result<Target, RunError> 
         ),
         (false, Some(arch)) => {
             let foreign = Foreign::open(path, arch).map_err(failed)?;
+            if foreign.text.is_some() {
+                return refused(
+                    "a network over texts (its description names a vocabulary): it can be \
+                                edited by debias"
+                        .into(),
+                );
+            }
             let mut key = num::Digest::new();
             key.bytes(foreign.file().bytes());
             Ok(Target {

@@ -3,8 +3,12 @@
 //! What belongs here: the trait [`Task`] and the tasks that the crate knows. What does not: how a
 //! network is run (`model`), how the two numbers become one reward (`world`).
 
+mod debiasing;
 mod unlearning;
 
+pub use debiasing::{
+    Bias, Debiasing, DebiasingConfig, DebiasingPart, MOST_PARTS, Readout, Utility,
+};
 pub use unlearning::{ClassSet, Kept, RewardKind, Unlearning};
 
 use crate::model::{Forward, ForwardError, Split};

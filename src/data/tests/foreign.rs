@@ -272,7 +272,12 @@ fn descriptions_that_say_something_unknown_are_errors() {
     case(&with(r#""normalize": [0, 0], "layers": []"#), &["\"normalize\"", "std above 0"]);
     case(&with(r#""normalize": [0, 1e-300], "layers": []"#), &["\"normalize\""]);
     case(&with(r#""normalize": 7, "layers": []"#), &["\"normalize\""]);
-    case(&with(r#""vocabulary": "words.txt", "layers": []"#), &["\"vocabulary\"", "null"]);
+    case(&with(r#""vocabulary": 3, "layers": []"#), &["\"vocabulary\"", "text"]);
+    case(&with(r#""idf": "idf", "layers": []"#), &["\"idf\"", "without"]);
+    case(
+        &with(r#""vocabulary": "words.txt", "calibration": ["a"], "layers": []"#),
+        &["\"calibration\"", "two tensors"],
+    );
     let layer = |text: &str| with(&format!("\"layers\": [{text}]"));
     case(&layer("7"), &["layer 1", "found 7"]);
     case(&layer("{}"), &["layer 1", "\"type\"", "conv2d"]);
