@@ -1,12 +1,15 @@
-//! Figures on slices: accuracy, divergence, tug-of-war, and statistics over runs.
+//! Figures on slices: accuracy, AUC, bias between groups, divergence, tug-of-war, and statistics over
+//! runs.
 //!
 //! What belongs here: pure functions from numbers to numbers, without a heap, that say what happens
 //! for empty input and for NaN. What does not: anything that runs a network (`task`), or that knows
 //! what a run is (`run`, `report`).
 
+pub mod auc;
+pub mod bias;
 pub mod statistics;
 
-use crate::error::ShapeError;
+use crate::error::{ShapeError, TooSmall};
 use core::fmt;
 
 /// Why a figure could not be computed.
@@ -16,6 +19,25 @@ pub enum MetricError {
     Shape(ShapeError),
     /// There are no samples, so the figure has no value (it is not 0).
     Empty,
+    /// A score or a threshold is NaN, which is neither above nor below any other.
+    Nan {
+        /// Which argument: "scores", "threshold", …
+        what: &'static str,
+        /// Its index; 0 for a single number.
+        index: usize,
+    },
+    /// The caller's scratch holds fewer values than are needed.
+    Scratch(TooSmall),
+    /// More groups than a membership word has bits.
+    TooManyGroups {
+        /// The number that was given.
+        groups: usize,
+    },
+    /// More samples than a ranking can number.
+    TooManySamples {
+        /// The number that was given.
+        samples: usize,
+    },
 }
 
 impl fmt::Display for MetricError {
@@ -23,6 +45,16 @@ impl fmt::Display for MetricError {
         match self {
             Self::Shape(error) => error.fmt(f),
             Self::Empty => f.write_str("no samples: the figure has no value"),
+            Self::Nan { what, index } => write!(f, "{what}: NaN at index {index}"),
+            Self::Scratch(TooSmall { need, have }) => {
+                write!(f, "the scratch holds {have} values, {need} are needed")
+            }
+            Self::TooManyGroups { groups } => {
+                write!(f, "{groups} groups: at most {} are possible", bias::MOST_GROUPS)
+            }
+            Self::TooManySamples { samples } => {
+                write!(f, "{samples} samples: at most {} can be ranked", auc::MOST_SAMPLES)
+            }
         }
     }
 }
@@ -33,6 +65,28 @@ impl From<ShapeError> for MetricError {
     fn from(error: ShapeError) -> Self {
         Self::Shape(error)
     }
+}
+
+impl From<TooSmall> for MetricError {
+    fn from(error: TooSmall) -> Self {
+        Self::Scratch(error)
+    }
+}
+
+impl MetricError {
+    /// Refuses the first NaN of `values`.
+    fn check_nan(what: &'static str, values: &[f32]) -> Result<(), Self> {
+        match values.iter().position(|value| value.is_nan()) {
+            Some(index) => Err(Self::Nan { what, index }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The first `need` values of `scratch`.
+fn carve<T>(scratch: &mut [T], need: usize) -> Result<&mut [T], TooSmall> {
+    let have = scratch.len();
+    scratch.get_mut(..need).ok_or(TooSmall { need, have })
 }
 
 /// Share of samples whose predicted class is their label, in [0, 1].

@@ -3,6 +3,7 @@
 //! Sums are taken in the order of the slice. An undefined statistic is `None`; one NaN among the
 //! values makes every statistic that is defined NaN.
 
+use super::carve;
 use crate::error::TooSmall;
 use crate::rng::Rng;
 
@@ -80,7 +81,7 @@ pub fn bootstrap_mean_interval(
 }
 
 /// The quantile at `share` in [0, 1] of sorted values, by linear interpolation; `None` when empty.
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+pub(super) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let position = share * last as f64;
     // A cast of a float to an index saturates, and `min` keeps it inside.
@@ -97,9 +98,4 @@ fn sum(values: &[f64]) -> f64 {
         total += value;
     }
     total
-}
-
-fn carve(scratch: &mut [f64], need: usize) -> Result<&mut [f64], TooSmall> {
-    let have = scratch.len();
-    scratch.get_mut(..need).ok_or(TooSmall { need, have })
 }
