@@ -21,6 +21,7 @@ mod resample;
 mod safetensors;
 mod set;
 mod split;
+pub mod text;
 
 #[cfg(test)]
 mod tests;

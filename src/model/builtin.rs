@@ -41,3 +41,15 @@ pub fn digits_cnn_deeper(
     };
     Ok(stack)
 }
+
+/// `toxicity-mlp`: `words` inputs of a bag → 64 (`embed`) → 16 (`64x16`) → 2 (`16x2`), ReLU between.
+///
+/// The last layer is the paper's; the one before is edited by default.
+///
+/// # Errors
+/// [`StackError`] for no words, or too many.
+pub fn toxicity_mlp(words: usize) -> Result<Stack, StackError> {
+    let mut stack = Stack::new([words, 1, 1]);
+    stack.dense("embed", 64)?.relu()?.dense("64x16", 16)?.relu()?.dense("16x2", 2)?;
+    Ok(stack)
+}

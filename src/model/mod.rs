@@ -12,7 +12,7 @@ mod plain;
 mod prefix;
 mod train;
 
-pub use builtin::{DIGITS_INPUT, digits_cnn, digits_cnn_deeper};
+pub use builtin::{DIGITS_INPUT, digits_cnn, digits_cnn_deeper, toxicity_mlp};
 pub use plain::Plain;
 pub use prefix::{Change, Changed, Prefix};
 pub use train::{Lesson, Progress, Rows, Training, train, train_need, train_on};

@@ -27,6 +27,13 @@ impl Training {
     /// The settings of `digits-cnn`: 12 epochs of minibatches of 64, Adam at 2e-3, falling to 2 %.
     pub const DIGITS: Self =
         Self { epochs: 12, minibatch: 64, rate: 2e-3, schedule: Schedule::Linear { to: 0.02 } };
+
+    /// The settings of `toxicity-mlp` on generated comments: 6 epochs of minibatches of 64, Adam at 2e-3.
+    pub const TOXICITY: Self =
+        Self { epochs: 6, minibatch: 64, rate: 2e-3, schedule: Schedule::Constant };
+
+    /// The same on comments of a file: 2 epochs, more overfit.
+    pub const COMMENTS: Self = Self { epochs: 2, ..Self::TOXICITY };
 }
 
 /// What training has come to.

@@ -52,4 +52,12 @@ macro_rules! failed_from {
     )*};
 }
 
-failed_from!(crate::error::ShapeError, ForwardError, EnvError, WorldError, JobError, EditError);
+failed_from!(
+    crate::error::ShapeError,
+    crate::metric::MetricError,
+    ForwardError,
+    EnvError,
+    WorldError,
+    JobError,
+    EditError
+);

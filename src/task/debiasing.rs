@@ -316,25 +316,20 @@ impl Task for Debiasing<'_> {
             let auc = if config.utility == Utility::Accuracy {
                 None
             } else {
-                let ranking =
-                    Ranking::new(own, part.labels, scratch).map_err(|_| NOT_A_NUMBER)?;
+                let ranking = Ranking::new(own, part.labels, scratch).map_err(|_| NOT_A_NUMBER)?;
                 ranking.auc()
             };
             let one_class = ForwardError::Failed("the samples have one class only");
             utility += match config.utility {
                 Utility::Accuracy => accuracy.ok_or(one_class)?,
                 Utility::Auc => auc.ok_or(one_class)?,
-                Utility::Both => {
-                    0.5 * (accuracy.ok_or(one_class)? + auc.ok_or(one_class)?)
-                }
+                Utility::Both => 0.5 * (accuracy.ok_or(one_class)? + auc.ok_or(one_class)?),
             };
             let at = match config.matched {
                 None => gap_threshold,
-                Some(wanted) => {
-                    matched_threshold(own, part.labels, wanted, gap_threshold, keys)
-                        .map_err(|_| NOT_A_NUMBER)?
-                        .ok_or(one_class)?
-                }
+                Some(wanted) => matched_threshold(own, part.labels, wanted, gap_threshold, keys)
+                    .map_err(|_| NOT_A_NUMBER)?
+                    .ok_or(one_class)?,
             };
             if at != threshold && config.bias != Bias::Jigsaw {
                 count(at, rates)?;
@@ -356,4 +351,3 @@ impl Task for Debiasing<'_> {
         Ok(Score { utility: (utility * share) as f32, edit: (edit * share) as f32 })
     }
 }
-

@@ -1,0 +1,25 @@
+//! The command `debias`: classifiers of texts, their data, the edits and their figures.
+//!
+//! What belongs here: how comments, networks, editors and figures are put together for this task. What
+//! does not: what pays an editor (`task`), the methods (`editor`), how results look (`report`).
+
+mod compact;
+mod config;
+mod judge;
+mod language;
+mod material;
+mod measure;
+mod plan;
+mod record;
+mod target;
+mod unit;
+
+pub use config::{DEFAULT_DEBIAS_EDITORS, DebiasConfig, DebiasTarget, debias_layers};
+pub use language::Language;
+pub use material::{Material, TextPart};
+pub use plan::{Debiased, debias};
+pub use record::{
+    ChangedWord, DebiasArtifact, DebiasFigures, DebiasResults, DebiasRun, ExampleText, FrontPoint,
+    GroupFigures, KindFigures, PooledRun, RewardFigures,
+};
+pub use target::{TextTarget, text_target_key};
