@@ -179,7 +179,12 @@ fn editors_that_see_the_layer_allocate_nothing_either() {
             let mut job =
                 Job::new(&mut world, false, &settings, 7, 60, 2.0, &mut trace, memory, None)
                     .unwrap()
-                    .with_sight(Sight { neurons: &mut neurons, policies, step: 2.0 });
+                    .with_sight(Sight {
+                        neurons: &mut neurons,
+                        columns: None,
+                        policies,
+                        step: 2.0,
+                    });
             let before = ALLOCATIONS.get();
             info.editor.edit(&mut job, &mut arena).unwrap();
             let after = ALLOCATIONS.get();

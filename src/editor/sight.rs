@@ -2,7 +2,7 @@
 
 use crate::error::ShapeError;
 use crate::ppo::NeuronPolicy;
-use crate::world::{FeatureSet, Neurons, WorldKind};
+use crate::world::{Columns, FeatureSet, Neurons, WorldKind};
 
 /// How far beyond its own step s the world of an editor with a [`Sight`] reaches: the calibration
 /// raises s up to five-fold, the scale search doubles that. Such a world has the step
@@ -16,6 +16,8 @@ pub const REACH: f32 = 10.0;
 pub struct Sight<'a> {
     /// One view per class.
     pub neurons: &'a mut [Neurons<'a>],
+    /// The view of a classifier of texts, in place of those.
+    pub columns: Option<&'a Columns<'a>>,
     /// Trained policies, for the editors that need them.
     pub policies: Option<Policies<'a>>,
     /// Step s of the world before [`REACH`].

@@ -9,6 +9,7 @@
 mod apply;
 mod bench;
 mod config;
+pub mod debias;
 mod error;
 mod evaluate;
 mod files;

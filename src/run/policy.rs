@@ -75,7 +75,8 @@ impl TrainedPolicy {
             )));
         }
         let features = FeatureSet::find(file.features).ok_or_else(|| {
-            let known: Vec<_> = FeatureSet::ALL.iter().map(|set| set.name()).collect();
+            let all = FeatureSet::ALL.into_iter().chain([FeatureSet::Words]);
+            let known: Vec<_> = all.map(FeatureSet::name).collect();
             wrong(format!("unknown features {:?} (known are {})", file.features, known.join(", ")))
         })?;
         if file.rank != 1 {

@@ -141,7 +141,7 @@ impl Unit<'_> {
             Some(network),
         )?;
         if let Some((step, _)) = self.view {
-            job = job.with_sight(Sight { neurons: &mut neurons, policies, step });
+            job = job.with_sight(Sight { neurons: &mut neurons, columns: None, policies, step });
         }
         let outcome = self
             .editor
@@ -250,7 +250,7 @@ fn world_heap_bytes(
 }
 
 /// ‖ΔW‖_F / ‖W‖_F over the edited layer's weights.
-fn edit_norm(original: &[f32], edited: &[f32], weights: core::ops::Range<usize>) -> f64 {
+pub(super) fn edit_norm(original: &[f32], edited: &[f32], weights: core::ops::Range<usize>) -> f64 {
     let of = |parameters: &[f32]| parameters.get(weights.clone()).unwrap_or_default().to_vec();
     let (old, new) = (of(original), of(edited));
     let change: Vec<f32> = new.iter().zip(&old).map(|(new, old)| new - old).collect();
@@ -259,23 +259,23 @@ fn edit_norm(original: &[f32], edited: &[f32], weights: core::ops::Range<usize>)
 }
 
 /// A learning curve in the making, thinned to about [`CURVE_POINTS`] points.
-struct Curve<'o> {
+pub(super) struct Curve<'o> {
     every: u64,
     budget: u64,
     sum: f64,
     count: u64,
-    points: Vec<CurvePoint>,
+    pub(super) points: Vec<CurvePoint>,
     observer: &'o dyn Observer,
 }
 
 impl<'o> Curve<'o> {
-    fn new(budget: u64, observer: &'o dyn Observer) -> Self {
+    pub(super) fn new(budget: u64, observer: &'o dyn Observer) -> Self {
         let points = Vec::with_capacity(CURVE_POINTS as usize + 2);
         let every = budget.div_ceil(CURVE_POINTS).max(1);
         Self { every, budget, sum: 0.0, count: 0, points, observer }
     }
 
-    fn point(&mut self, point: Point) {
+    pub(super) fn point(&mut self, point: Point) {
         self.sum += f64::from(point.value);
         self.count += 1;
         let last = point.evaluations == self.budget;

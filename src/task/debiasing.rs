@@ -153,20 +153,11 @@ pub struct DebiasingConfig {
     pub threshold: f32,
     /// The same for the bias alone; a lower one leaves a margin. `None` for `threshold`.
     pub gap_threshold: Option<f32>,
-    /// Measure the bias at the threshold at which as many non-toxic samples are flagged as this, the
-    /// unedited network's false positive rate: then a shift of all scores gains nothing.
-    pub matched: Option<f64>,
 }
 
 impl Default for DebiasingConfig {
     fn default() -> Self {
-        Self {
-            bias: Bias::FprGap,
-            utility: Utility::Accuracy,
-            threshold: 0.5,
-            gap_threshold: None,
-            matched: None,
-        }
+        Self { bias: Bias::FprGap, utility: Utility::Accuracy, threshold: 0.5, gap_threshold: None }
     }
 }
 
@@ -177,6 +168,9 @@ pub struct DebiasingPart<'a> {
     pub labels: &'a [u8],
     /// The groups.
     pub membership: Membership<'a>,
+    /// Measure the bias at the threshold at which this share of the non-toxic samples is flagged, the
+    /// unedited network's false positive rate: then a shift of all scores gains nothing.
+    pub matched: Option<f64>,
 }
 
 /// Most parts.
@@ -325,7 +319,7 @@ impl Task for Debiasing<'_> {
                 Utility::Auc => auc.ok_or(one_class)?,
                 Utility::Both => 0.5 * (accuracy.ok_or(one_class)? + auc.ok_or(one_class)?),
             };
-            let at = match config.matched {
+            let at = match part.matched {
                 None => gap_threshold,
                 Some(wanted) => matched_threshold(own, part.labels, wanted, gap_threshold, keys)
                     .map_err(|_| NOT_A_NUMBER)?

@@ -6,12 +6,14 @@
 
 mod bag;
 mod comments;
+mod stub;
 mod tokens;
 mod vocabulary;
 mod weighting;
 
 pub use bag::BagSet;
 pub use comments::Comments;
+pub use stub::*;
 pub use tokens::tokens;
 pub use vocabulary::{DuplicateWord, Vocabulary};
 pub use weighting::{Weighting, bag};

@@ -5,7 +5,7 @@ use crate::editor::search::{OnePlusOneEs, SepCmaEs};
 use crate::editor::sight::{Policies, REACH, Refine, SCALES, Sight};
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};
 use crate::env::Env;
-use crate::kernel::Batch;
+use crate::kernel::{Batch, Kernel};
 use crate::num;
 use crate::ppo::Side;
 use crate::rng::{Purpose, Rng};
@@ -80,8 +80,11 @@ impl Editor for Transferred {
         }
         let (rows, columns) = {
             let sight = job.sight().ok_or(NO_VIEW)?;
-            let first = sight.neurons.first().ok_or(NO_VIEW)?;
-            (first.outputs(), first.inputs())
+            match (sight.columns, sight.neurons.first()) {
+                (Some(columns), _) => (columns.outputs(), columns.inputs()),
+                (None, Some(first)) => (first.outputs(), first.inputs()),
+                (None, None) => return Err(NO_VIEW),
+            }
         };
         let classes = n / (rows + columns).max(1);
         let policy = policies.policy();
@@ -106,7 +109,15 @@ impl Editor for Transferred {
         let mut warm: Option<Vec<f32, MAX_CLASSES>> = None;
         for policy_seed in seeds.clone() {
             let sight = job.sight().ok_or(NO_VIEW)?;
-            let steps = self.aim(sight, &policies, policy_seed, seed, &shape, &mut memory)?;
+            let steps = self.aim(
+                sight,
+                settings.kernel,
+                &policies,
+                policy_seed,
+                seed,
+                &shape,
+                &mut memory,
+            )?;
             shape.act(memory.point, &steps, 1.0, memory.action);
             if policy_seed == seeds.start {
                 zero_shot.copy_from_slice(memory.action);
@@ -200,6 +211,7 @@ impl Transferred {
     fn aim(
         &self,
         sight: &mut Sight<'_>,
+        own: Kernel,
         policies: &Policies<'_>,
         policy_seed: usize,
         seed: u64,
@@ -218,6 +230,22 @@ impl Transferred {
         };
         let mut rng = Rng::new(seed, Purpose::Probe);
         let mut steps = Vec::new();
+        if let Some(columns) = sight.columns {
+            if policies.features != FeatureSet::Words {
+                return Err(EditError::Unfit("the policy was trained on other features"));
+            }
+            let (side, seen) = (Side::Columns, columns.features());
+            policy.means(own, parameters, side, shape.columns, seen, scratch, v)?;
+            features.fill(1.0);
+            policy.means(own, parameters, Side::Rows, shape.rows, features, scratch, u)?;
+            if self.0 == Variant::Shuffled {
+                rng.shuffle(v);
+            }
+            shape.put(0, u, v, point);
+            // The policy knows the size of its step: it was paid for small ones.
+            steps.push(1.0).map_err(|_| NO_VIEW)?;
+            return Ok(steps);
+        }
         for (class, neurons) in sight.neurons.iter_mut().enumerate() {
             if neurons.request().features != policies.features {
                 return Err(EditError::Unfit("the policy was trained on other features"));

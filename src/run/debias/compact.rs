@@ -18,15 +18,12 @@ pub(super) struct Compact {
 }
 
 impl Compact {
-    pub(super) fn new(
-        stack: &Stack,
-        parameters: &[f32],
-        texts: &BagSet,
-    ) -> Result<Self, RunError> {
+    pub(super) fn new(stack: &Stack, parameters: &[f32], texts: &BagSet) -> Result<Self, RunError> {
         let mut columns = texts.columns().to_vec();
         columns.sort_unstable();
         columns.dedup();
-        let bag = texts.map_columns(|column| columns.binary_search(&column).ok().map(|at| at as u32));
+        let bag =
+            texts.map_columns(|column| columns.binary_search(&column).ok().map(|at| at as u32));
         let first = stack.layers().first().map(|layer| *layer.kind());
         let Some(Kind::Dense { outputs, bias, .. }) = first else {
             return Err(RunError::Failed("the network's first layer does not take words".into()));

@@ -35,11 +35,7 @@ impl Language {
     ///
     /// # Errors
     /// [`RunError::Failed`] names the file that cannot be read, or what does not fit the network.
-    pub fn of_foreign(
-        foreign: &Foreign,
-        text: &ArchText,
-        folder: &Path,
-    ) -> Result<Self, RunError> {
+    pub fn of_foreign(foreign: &Foreign, text: &ArchText, folder: &Path) -> Result<Self, RunError> {
         let read = |name: &str| {
             let path = folder.join(name);
             std::fs::read_to_string(&path)

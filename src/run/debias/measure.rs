@@ -90,7 +90,8 @@ pub(super) struct Judged<'c> {
 
 impl<'c> Judged<'c> {
     pub(super) fn new(comments: &'c Comments, scores: Vec<f32>, cuts: &Cuts) -> Self {
-        let calls = |at: f32| scores.iter().map(|&score| f32::from(u8::from(score >= at))).collect();
+        let calls =
+            |at: f32| scores.iter().map(|&score| f32::from(u8::from(score >= at))).collect();
         let (called, matched) = (calls(cuts.at), cuts.matched.map(calls));
         Self { comments, scores, called, matched }
     }
@@ -116,7 +117,7 @@ impl<'c> Judged<'c> {
             (equalized_odds_difference(&here), demographic_parity_difference(&here));
         let mut nulls = vec![None; groups];
         let mut other_nulls = vec![None; groups];
-        let mut null = |kind: GapKind, out: &mut [Option<f64>]| {
+        let null = |kind: GapKind, out: &mut [Option<f64>]| {
             let mut rng = Rng::new(seed, Purpose::Bootstrap);
             let (mut words, mut gaps) = (vec![0; labels.len()], vec![0.0; PERMUTATIONS]);
             null_gap(
@@ -175,7 +176,7 @@ impl<'c> Judged<'c> {
             matched_threshold: cuts.matched_probability,
             matched_gap: matched.and_then(|gap| gap.mean),
             matched_worst: matched.and_then(|gap| gap.worst),
-            matched_accuracy: there.and_then(|there| there.first().and_then(Rates::accuracy)),
+            matched_accuracy: there.as_deref().and_then(<[Rates]>::first).and_then(Rates::accuracy),
             equalized_odds: odds.difference,
             demographic_parity: parity.difference,
             undefined: joined.undefined + fpr.undefined + fnr.undefined,

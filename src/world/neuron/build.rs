@@ -126,6 +126,9 @@ impl<'a> Neurons<'a> {
         request: NeuronRequest,
         arena: &mut Arena<'a>,
     ) -> Result<Self, ForwardError> {
+        if request.features == FeatureSet::Words {
+            return Err(ForwardError::Failed("these features are those of a classifier of texts"));
+        }
         let (inputs, outputs) = sizes(stack, layer).ok_or(NOT_DENSE)?;
         let (classes, features, batch) = (stack.outputs(), request.features, samples.batch);
         ShapeError::check("samples of a panel", LANES, batch.width())?;

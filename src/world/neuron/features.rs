@@ -2,6 +2,7 @@
 
 use crate::kernel::LANES;
 use crate::num;
+use crate::world::COLUMN_FEATURES;
 
 /// Version of the definitions below: a policy that was trained on another one is refused.
 pub const FEATURE_VERSION: u32 = 1;
@@ -37,24 +38,28 @@ pub enum FeatureSet {
     CoreLda3,
     /// `Core`, `lda`, `lf`, and rows that respond to the columns' choice: the default in MaskWorld.
     All,
+    /// The words of a classifier of texts: 1 of a row, 7 of a column, see
+    /// [`Columns`](crate::world::Columns). [`Neurons`](super::Neurons) do not have it.
+    Words,
 }
 
 impl FeatureSet {
-    /// Every set.
+    /// Every set that [`Neurons`](super::Neurons) have.
     pub const ALL: [Self; 3] = [Self::Core, Self::CoreLda3, Self::All];
 
-    /// "core", "core+lda3" or "all".
+    /// "core", "core+lda3", "all" or "words".
     pub const fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
             Self::CoreLda3 => "core+lda3",
             Self::All => "all",
+            Self::Words => "words",
         }
     }
 
     /// The set of that name.
     pub fn find(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|set| set.name() == name)
+        Self::ALL.into_iter().chain([Self::Words]).find(|set| set.name() == name)
     }
 
     /// Number of features of a row.
@@ -62,6 +67,7 @@ impl FeatureSet {
         match self {
             Self::Core | Self::CoreLda3 => 13,
             Self::All => 14 + RESPONSES,
+            Self::Words => 1,
         }
     }
 
@@ -70,6 +76,7 @@ impl FeatureSet {
         match self {
             Self::Core => 7,
             Self::CoreLda3 | Self::All => 8,
+            Self::Words => COLUMN_FEATURES,
         }
     }
 
@@ -80,7 +87,7 @@ impl FeatureSet {
 
     /// Whether inputs of the layer are kept: a system of equations is solved.
     pub const fn keeps(self) -> bool {
-        !matches!(self, Self::Core)
+        !matches!(self, Self::Core | Self::Words)
     }
 
     pub(super) const fn ridge(self) -> f32 {

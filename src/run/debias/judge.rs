@@ -1,0 +1,102 @@
+//! The reward of whole networks, for references that search.
+
+use super::material::Material;
+use super::measure::membership;
+use super::target::TextTarget;
+use crate::data::text::{BagSet, Comments};
+use crate::editor::EditError;
+use crate::editor::text::Judge;
+use crate::kernel::Kernel;
+use crate::model::{Plain, SparseSamples, Split};
+use crate::run::error::RunError;
+use crate::slab::{Heap, Need};
+use crate::task::{Debiasing, DebiasingConfig, DebiasingPart, Score, Task};
+
+/// The reward split as the task judges it: one or two parts.
+pub(super) struct Court {
+    pub(super) bag: BagSet,
+    pub(super) labels: Vec<u8>,
+    parts: Vec<Comments>,
+    matched: Vec<Option<f64>>,
+}
+
+impl Court {
+    /// Over the reward split of `material`; `matched` are the unedited network's false positive rates of
+    /// its parts, where the bias is measured at the matched threshold.
+    pub(super) fn new(material: &Material, matched: Vec<Option<f64>>) -> Self {
+        let mut bag = material.reward.bag.clone();
+        let mut parts = vec![material.reward.comments.clone()];
+        if let Some(beside) = &material.beside {
+            bag = bag.joined(&beside.bag);
+            parts.push(beside.comments.clone());
+        }
+        let labels = parts.iter().flat_map(|part| part.labels.iter().copied()).collect();
+        Self { bag, labels, parts, matched }
+    }
+
+    fn sizes(&self) -> Vec<(usize, usize)> {
+        self.parts.iter().map(|part| (part.len(), part.groups.len())).collect()
+    }
+
+    /// Memory of the task, and its wide words.
+    pub(super) fn need(&self) -> (Need, usize) {
+        let sizes = self.sizes();
+        (Debiasing::need(&sizes), Debiasing::scratch(&sizes))
+    }
+
+    /// The task.
+    pub(super) fn task<'a>(
+        &'a self,
+        config: DebiasingConfig,
+        target: &'a TextTarget,
+        heap: &'a mut Heap,
+        wide: &'a mut [u64],
+    ) -> Result<Debiasing<'a>, RunError> {
+        let parts: Vec<DebiasingPart<'_>> = self
+            .parts
+            .iter()
+            .zip(self.matched.iter().copied().chain([None, None]))
+            .map(|(part, matched)| DebiasingPart {
+                labels: &part.labels,
+                membership: membership(part),
+                matched,
+            })
+            .collect();
+        let readout = target.language.readout();
+        Ok(Debiasing::new(config, readout, &parts, &mut heap.arena(), wide)?)
+    }
+}
+
+/// A network's reward, run from the words.
+pub(super) struct WholeNetwork<'a> {
+    pub(super) kernel: Kernel,
+    pub(super) target: &'a TextTarget,
+    pub(super) court: &'a Court,
+    pub(super) task: Debiasing<'a>,
+    pub(super) lambda: f32,
+}
+
+impl WholeNetwork<'_> {
+    /// Its score.
+    pub(super) fn score(&mut self, parameters: &[f32]) -> Result<Score, RunError> {
+        let stack = &self.target.stack;
+        let bag = self.court.bag.view(stack.inputs())?;
+        let samples = SparseSamples { bag, labels: &self.court.labels };
+        let mut heap = Heap::new(Plain::sparse_need(stack));
+        let mut net = Plain::sparse(self.kernel, stack, parameters, samples, &mut heap.arena())?;
+        Ok(self.task.score(&mut net, Split::Reward)?)
+    }
+}
+
+impl Judge for WholeNetwork<'_> {
+    fn reward(&mut self, parameters: &[f32], threshold: Option<f32>) -> Result<f32, EditError> {
+        let usual = self.task.config().threshold;
+        if let Some(threshold) = threshold {
+            self.task.set_threshold(threshold);
+        }
+        let score = self.score(parameters);
+        self.task.set_threshold(usual);
+        let score = score.map_err(|_| EditError::Unfit("the network could not be scored"))?;
+        Ok(self.lambda * score.utility + (1.0 - self.lambda) * score.edit)
+    }
+}

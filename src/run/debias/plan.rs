@@ -1,0 +1,516 @@
+//! The units of a run, and what they come to.
+
+use super::config::{DebiasConfig, DebiasTarget, Method};
+use super::material::{Material, Sources, loaded_target};
+use super::measure::Judged;
+use super::record::{
+    DebiasArtifact, DebiasFigures, DebiasResults, DebiasRun, FrontPoint, PooledRun,
+};
+use super::target::{TextTarget, text_target_key};
+use super::unit::{Case, Found, Unit};
+use crate::data::text::Comments;
+use crate::editor::View;
+use crate::editor::text::TextEditorInfo;
+use crate::nn::{Kind, Stack};
+use crate::run::error::RunError;
+use crate::run::observer::Observer;
+use crate::run::policy::TrainedPolicy;
+use crate::run::pool;
+use crate::run::record::{DataRecord, SCHEMA, TargetRecord};
+use crate::world::WorldKind;
+
+/// What `debias` returns.
+#[derive(Clone, Debug)]
+pub struct Debiased {
+    /// The records.
+    pub results: DebiasResults,
+    /// The targets, one per seed or fold.
+    pub targets: Vec<TextTarget>,
+    /// One per run, in the order of the records.
+    pub artifacts: Vec<DebiasArtifact>,
+}
+
+/// λ and μ of the front.
+const FRONT_LAMBDAS: [f32; 3] = [0.2, 0.5, 0.8];
+const FRONT_PENALTIES: [f32; 4] = [0.0, 0.03, 0.1, 0.3];
+
+/// Evaluations of a point of the front.
+const FRONT_BUDGET: u64 = 500;
+
+/// Runs `debias`.
+///
+/// # Errors
+/// [`RunError`]: a file, layer, group or editor that does not exist, comments of one class, a budget that
+/// pays for nothing, or training that diverges.
+pub fn debias(config: &DebiasConfig, observer: &dyn Observer) -> Result<Debiased, RunError> {
+    config.validate()?;
+    let settings = config.settings()?;
+    let loaded = loaded_target(config)?;
+    let sources = Sources::read(config, observer)?;
+    let seeds: Vec<u64> = match config.folds {
+        Some(folds) => (0..folds as u64).collect(),
+        None => (config.seed..config.seed + config.seeds).collect(),
+    };
+    let trains = loaded.is_none();
+    observer.phase(
+        if trains { "training the target networks" } else { "judging the target" },
+        seeds.len(),
+    );
+    let cases = pool::map(&seeds, config.threads, |&seed| {
+        let material = Material::new(config, &sources, loaded.as_deref(), seed)?;
+        let target = match (&loaded, &material.train, material.training) {
+            (Some(target), ..) => TextTarget { seed, ..TextTarget::clone(target) },
+            (None, Some(train), Some(training)) => {
+                let words = &material.language.vocabulary;
+                let key = text_target_key(words, &material.data.digest, &training);
+                let language = &material.language;
+                TextTarget::train(config.kernel, language, train, &training, seed, &key)?
+            }
+            _ => return Err(RunError::Failed("there is nothing to train on".into())),
+        };
+        let case = Case::new(config, seed, material, target);
+        observer.finished(&format!("target {seed}"));
+        case
+    })?;
+    let Some(first) = cases.first() else {
+        return Err(RunError::Usage("--seeds is 0: at least 1 seed is needed".into()));
+    };
+
+    let (methods, named) = config.methods()?;
+    let mut kept = Vec::new();
+    for method in methods {
+        match unfit(method, first) {
+            Some(why) if named => {
+                return Err(RunError::Failed(format!("--editor {}: {why}", method.name())));
+            }
+            Some(_) => {}
+            None => kept.push(method),
+        }
+    }
+    let policies = policies(config, &kept)?;
+    let units = units(config, &cases, &kept, &settings, &policies)?;
+    observer.phase("editing", units.len());
+    let found = pool::map(&units, config.threads, |unit| {
+        let found = unit.run(observer);
+        let world = unit.kind.map_or(String::new(), |world| format!(" in {} world", world.name()));
+        observer.finished(&format!("{}{world} on target {}", unit.method.name(), unit.case.seed));
+        found
+    })?;
+
+    let mut runs = Vec::new();
+    let mut artifacts = Vec::new();
+    for (unit, found) in units.iter().zip(&found) {
+        runs.push(run_record(unit, found));
+        artifacts.push(DebiasArtifact {
+            editor: unit.method.name().into(),
+            world: unit.kind.map(|kind| kind.name().into()),
+            layer: unit.layer_name().into(),
+            seed: unit.case.seed,
+            parameters: found.parameters.clone(),
+            threshold: found.cuts.threshold,
+        });
+    }
+    let pooled = match config.folds {
+        None => Vec::new(),
+        Some(_) => pooled(&units, &found)?,
+    };
+    let front = if config.front { front(config, first, &settings, observer)? } else { Vec::new() };
+    let data = match config.folds {
+        None => first.material.data.clone(),
+        Some(_) => DataRecord {
+            test: cases.iter().map(|case| case.material.test.comments.len()).sum(),
+            ..first.material.data.clone()
+        },
+    };
+    let results = DebiasResults {
+        schema: SCHEMA,
+        command: "debias".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        config: config.record(),
+        data,
+        runs,
+        pooled,
+        front,
+        notes: notes(config, &sources, first),
+    };
+    let targets = cases.into_iter().map(|case| case.target).collect();
+    Ok(Debiased { results, targets, artifacts })
+}
+
+fn units<'a>(
+    config: &'a DebiasConfig,
+    cases: &'a [Case],
+    methods: &[Method],
+    settings: &'a crate::editor::Settings,
+    policies: &'a [TrainedPolicy],
+) -> Result<Vec<Unit<'a>>, RunError> {
+    let index = |name: &str, stack: &Stack| {
+        stack.find(name).ok_or_else(|| RunError::Failed(format!("--layer {name}: no such layer")))
+    };
+    let chosen = config.layer_name();
+    let mut layers = vec![chosen.clone()];
+    // The paper's layer stands in every report.
+    if matches!(config.target, DebiasTarget::Toxicity) && chosen != PAPER_LAYER {
+        layers.push(PAPER_LAYER.into());
+    }
+    let mut units = Vec::new();
+    for &method in methods {
+        for name in &layers {
+            let worlds: Vec<Option<WorldKind>> = match method {
+                Method::World(editor) if *name == chosen || editor.name == "ppo" => {
+                    config.worlds.iter().copied().map(Some).collect()
+                }
+                Method::Text(_) if *name == chosen => vec![None],
+                _ => Vec::new(),
+            };
+            for kind in worlds {
+                for case in cases {
+                    let (budget, policy) = match (method, kind) {
+                        (Method::World(editor), Some(kind)) => (
+                            config.budget_of(editor, kind),
+                            policies
+                                .iter()
+                                .find(|policy| policy.kind == kind)
+                                .filter(|_| editor.view == View::Policy),
+                        ),
+                        _ => (config.budget_of_reference(), None),
+                    };
+                    let layer = index(name, &case.target.stack)?;
+                    let prices = None;
+                    units.push(Unit {
+                        config,
+                        case,
+                        method,
+                        layer,
+                        kind,
+                        prices,
+                        budget,
+                        settings,
+                        policy,
+                    });
+                }
+            }
+        }
+    }
+    Ok(units)
+}
+
+/// The layer that the paper edits.
+const PAPER_LAYER: &str = "16x2";
+
+/// Why a method cannot edit a target.
+fn unfit(method: Method, case: &Case) -> Option<&'static str> {
+    let Case { target, material, .. } = case;
+    let layers = target.stack.layers();
+    match method {
+        Method::World(editor) if editor.view == View::Policy && !target.is_linear() => {
+            Some("it acts on words of a classifier of one layer")
+        }
+        Method::World(_) => None,
+        Method::Text(TextEditorInfo { name, gradients, training_data, words, .. }) => {
+            let two = target.stack.outputs() == 2;
+            let ends =
+                matches!(layers.last().map(|l| *l.kind()), Some(Kind::Dense { outputs: 2, .. }));
+            if *training_data && material.train.is_none() {
+                Some("what the network was trained on is not known")
+            } else if *name == "retrain" && material.unbiased.is_none() {
+                Some("labels without a planted bias are not known")
+            } else if *gradients && !two {
+                Some("its outputs are not the two classes, so it cannot be trained")
+            } else if *name == "refit" && !(ends && layers.len() > 1) {
+                Some("it does not end in a layer of two classes")
+            } else if *words && material.words.iter().all(Vec::is_empty) {
+                Some("no word that names a group is in the vocabulary")
+            } else if *name == "leace" && material.beside.is_some() && layers.len() == 1 {
+                Some("its first layer has too many words for their covariance to be solved")
+            } else {
+                None
+            }
+        }
+    }
+}
+
+fn policies(config: &DebiasConfig, methods: &[Method]) -> Result<Vec<TrainedPolicy>, RunError> {
+    let acts = |method: &Method| matches!(method, Method::World(e) if e.view == View::Policy);
+    if !methods.iter().any(acts) {
+        return Ok(Vec::new());
+    }
+    let load = |&kind: &WorldKind| {
+        let default = format!("debias-{}", kind.name());
+        let policy = TrainedPolicy::load(config.policy.as_deref().unwrap_or(&default))?;
+        if policy.kind == kind {
+            return Ok(policy);
+        }
+        Err(RunError::Failed(format!(
+            "{}: a policy for {} world, --world asks for {} world",
+            policy.name,
+            policy.kind.name(),
+            kind.name()
+        )))
+    };
+    config.worlds.iter().map(load).collect()
+}
+
+fn run_record(unit: &Unit<'_>, found: &Found) -> DebiasRun {
+    let Case { target, material, before, elsewhere, seed, .. } = unit.case;
+    let layer = target.stack.layers().get(unit.layer);
+    let (cols, rows) = layer.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
+    let names = material.elsewhere.iter().map(|(name, _)| name.clone());
+    DebiasRun {
+        target: TargetRecord {
+            name: target.name.clone(),
+            layer: unit.layer_name().into(),
+            rows,
+            cols,
+            test_accuracy: before.accuracy.map_or(f32::NAN, |accuracy| accuracy as f32),
+            digest: target.digest(),
+        },
+        editor: unit.method.name().into(),
+        kind: unit.method.kind().name().into(),
+        world: unit.kind.map(|kind| kind.name().into()),
+        seed: *seed,
+        budget: if unit.kind.is_some() { unit.budget } else { found.evaluations },
+        evaluations: found.evaluations,
+        seconds: found.seconds,
+        before: before.clone(),
+        after: found.after.clone(),
+        edit: found.edit.map(str::to_string),
+        other: found.other.clone(),
+        elsewhere: names
+            .zip(elsewhere.iter().zip(&found.elsewhere))
+            .map(|(name, (before, after))| (name, before.clone(), after.clone()))
+            .collect(),
+        edit_norm: found.edit_norm,
+        digest: format!("{:016x}", found.digest),
+        curve: found.curve.clone(),
+        words: found.words.clone(),
+        examples: found.examples.clone(),
+    }
+}
+
+/// Figures over all folds: predictions are pooled, ranks are means over the folds.
+fn pooled(units: &[Unit<'_>], found: &[Found]) -> Result<Vec<PooledRun>, RunError> {
+    let mut keys: Vec<(&str, Option<WorldKind>, &str)> = Vec::new();
+    for unit in units {
+        let key = (unit.method.name(), unit.kind, unit.layer_name());
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    let mut rows = Vec::new();
+    for key in keys {
+        let ours: Vec<(&Unit<'_>, &Found)> = units
+            .iter()
+            .zip(found)
+            .filter(|(unit, _)| (unit.method.name(), unit.kind, unit.layer_name()) == key)
+            .collect();
+        let before: Vec<Judged<'_>> =
+            ours.iter().map(|(unit, _)| unit.case.judged_before()).collect();
+        let after: Vec<Judged<'_>> = ours
+            .iter()
+            .map(|(unit, found)| {
+                let comments = &unit.case.material.test.comments;
+                Judged::new(comments, found.scores.clone(), &found.cuts)
+            })
+            .collect();
+        let means = |which: fn(&(&Unit<'_>, &Found)) -> DebiasFigures| {
+            mean_of(&ours.iter().map(which).collect::<Vec<_>>())
+        };
+        let befores = means(|(unit, _)| unit.case.before.clone());
+        let afters = means(|(_, found)| found.after.clone());
+        let cuts = ours.first().map(|(unit, found)| (unit.case.cuts, found.cuts));
+        let Some((cut_before, cut_after)) = cuts else { continue };
+        let names = ours.first().map(|(unit, _)| &unit.case.material.elsewhere);
+        let elsewhere = names.into_iter().flatten().enumerate().map(|(index, (name, _))| {
+            let of = |list: &[DebiasFigures]| list.get(index).cloned().unwrap_or_default();
+            let all = |which: &dyn Fn(&(&Unit<'_>, &Found)) -> DebiasFigures| {
+                mean_of(&ours.iter().map(which).collect::<Vec<_>>())
+            };
+            (
+                name.clone(),
+                all(&|(unit, _)| of(&unit.case.elsewhere)),
+                all(&|(_, found)| of(&found.elsewhere)),
+            )
+        });
+        rows.push(PooledRun {
+            editor: key.0.into(),
+            world: key.1.map(|kind| kind.name().into()),
+            layer: key.2.into(),
+            before: ranks_of(joined(&before, &|own| own.figures(&cut_before, 0))?, &befores),
+            after: ranks_of(joined(&after, &|own| own.figures(&cut_after, 0))?, &afters),
+            elsewhere: elsewhere.collect(),
+        });
+    }
+    Ok(rows)
+}
+
+type Figured<'f> = &'f dyn Fn(&Judged<'_>) -> Result<DebiasFigures, RunError>;
+
+/// Figures of all folds' predictions together.
+fn joined(folds: &[Judged<'_>], figures: Figured<'_>) -> Result<DebiasFigures, RunError> {
+    let Some(first) = folds.first() else { return Ok(DebiasFigures::default()) };
+    let mut comments = Comments {
+        groups: first.comments.groups.clone(),
+        kind_names: first.comments.kind_names.clone(),
+        ..Comments::default()
+    };
+    let mut all = Judged {
+        comments: first.comments,
+        scores: Vec::new(),
+        called: Vec::new(),
+        matched: first.matched.as_ref().map(|_| Vec::new()),
+    };
+    for fold in folds {
+        comments.texts.extend(fold.comments.texts.iter().cloned());
+        comments.labels.extend(&fold.comments.labels);
+        comments.members.extend(&fold.comments.members);
+        comments.missing.extend(&fold.comments.missing);
+        comments.kinds.extend(&fold.comments.kinds);
+        all.scores.extend(&fold.scores);
+        all.called.extend(&fold.called);
+        match (&mut all.matched, &fold.matched) {
+            (Some(all), Some(own)) => all.extend(own),
+            _ => all.matched = None,
+        }
+    }
+    figures(&Judged { comments: &comments, ..all })
+}
+
+/// `pooled` with the ranks of `mean`: scores of different networks do not compare.
+fn ranks_of(pooled: DebiasFigures, mean: &DebiasFigures) -> DebiasFigures {
+    DebiasFigures {
+        auc: mean.auc,
+        jigsaw_score: mean.jigsaw_score,
+        subgroup_auc: mean.subgroup_auc,
+        bpsn_auc: mean.bpsn_auc,
+        bnsp_auc: mean.bnsp_auc,
+        matched_threshold: None,
+        reward: None,
+        ..pooled
+    }
+}
+
+/// Means of the figures over folds, each over those that have it; groups one by one.
+fn mean_of(list: &[DebiasFigures]) -> DebiasFigures {
+    let mean = |which: &dyn Fn(&DebiasFigures) -> Option<f64>| {
+        let values: Vec<f64> = list.iter().filter_map(which).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let first = list.first().cloned().unwrap_or_default();
+    let mut groups = first.groups.clone();
+    for (index, group) in groups.iter_mut().enumerate() {
+        let of = |which: fn(&super::record::GroupFigures) -> Option<f64>| {
+            mean(&|figures| figures.groups.get(index).and_then(which))
+        };
+        group.fpr = of(|group| group.fpr);
+        group.fnr = of(|group| group.fnr);
+        group.gap = of(|group| group.gap);
+        group.gap_null = of(|group| group.gap_null);
+        group.matched_gap = of(|group| group.matched_gap);
+        group.subgroup_auc = of(|group| group.subgroup_auc);
+    }
+    DebiasFigures {
+        auc: mean(&|f| f.auc),
+        accuracy: mean(&|f| f.accuracy),
+        tpr: mean(&|f| f.tpr),
+        fpr: mean(&|f| f.fpr),
+        jigsaw_score: mean(&|f| f.jigsaw_score),
+        subgroup_auc: mean(&|f| f.subgroup_auc),
+        bpsn_auc: mean(&|f| f.bpsn_auc),
+        bnsp_auc: mean(&|f| f.bnsp_auc),
+        fped_mean: mean(&|f| f.fped_mean),
+        fped: mean(&|f| Some(f.fped)).unwrap_or(0.0),
+        fned_mean: mean(&|f| f.fned_mean),
+        fned: mean(&|f| Some(f.fned)).unwrap_or(0.0),
+        worst_gap: mean(&|f| f.worst_gap),
+        gap_null: mean(&|f| f.gap_null),
+        gap_null_high: mean(&|f| f.gap_null_high),
+        fned_null: mean(&|f| f.fned_null),
+        matched_threshold: None,
+        matched_gap: mean(&|f| f.matched_gap),
+        matched_worst: mean(&|f| f.matched_worst),
+        matched_accuracy: mean(&|f| f.matched_accuracy),
+        equalized_odds: mean(&|f| f.equalized_odds),
+        demographic_parity: mean(&|f| f.demographic_parity),
+        reward: None,
+        kinds: Vec::new(),
+        groups,
+        ..first
+    }
+}
+
+/// AUC against gap, by sep-CMA-ES, over λ and μ.
+fn front(
+    config: &DebiasConfig,
+    case: &Case,
+    settings: &crate::editor::Settings,
+    observer: &dyn Observer,
+) -> Result<Vec<FrontPoint>, RunError> {
+    let editor = crate::editor::find("sep-cma-es")
+        .ok_or_else(|| RunError::Failed("sep-cma-es is missing".into()))?;
+    let layer = case.target.stack.find(&config.layer_name()).unwrap_or(0);
+    let mut units = Vec::new();
+    for &kind in &config.worlds {
+        for lambda in FRONT_LAMBDAS {
+            for size_penalty in FRONT_PENALTIES {
+                units.push(Unit {
+                    config,
+                    case,
+                    method: Method::World(editor),
+                    layer,
+                    kind: Some(kind),
+                    prices: Some((lambda, size_penalty)),
+                    budget: FRONT_BUDGET,
+                    settings,
+                    policy: None,
+                });
+            }
+        }
+    }
+    observer.phase("drawing the front", units.len());
+    let found = pool::map(&units, config.threads, |unit| {
+        let found = unit.run(observer);
+        observer.finished("");
+        found
+    })?;
+    let mut points: Vec<FrontPoint> = units
+        .iter()
+        .zip(&found)
+        .map(|(unit, found)| FrontPoint {
+            world: unit.kind.map_or("", WorldKind::name).into(),
+            lambda: unit.prices.map_or(0.0, |prices| prices.0),
+            size_penalty: unit.prices.map_or(0.0, |prices| prices.1),
+            auc: found.after.auc,
+            gap: found.after.fped_mean,
+            matched_gap: found.after.matched_gap,
+            best: false,
+        })
+        .collect();
+    let all = points.clone();
+    for point in &mut points {
+        let better = |other: &&FrontPoint| {
+            other.world == point.world && other.auc > point.auc && other.gap < point.gap
+        };
+        point.best = point.auc.is_some() && !all.iter().any(|other| better(&other));
+    }
+    Ok(points)
+}
+
+/// What has to be said of all runs.
+fn notes(config: &DebiasConfig, sources: &Sources, case: &Case) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !matches!(config.target, DebiasTarget::Toxicity) {
+        notes.push(format!(
+            "All seeds edit one network, {}, which was loaded; each has a reward split of its own. What \
+             the network was trained on is not known here.",
+            case.target.name
+        ));
+    }
+    let skipped = sources.comments.iter().chain(&sources.elsewhere);
+    for comments in skipped {
+        for line in &comments.skipped {
+            notes.push(format!("{}: {line}", comments.name));
+        }
+    }
+    notes
+}

@@ -1,0 +1,501 @@
+//! One unit of work: one editor on one layer of one network with one seed.
+
+use super::compact::Compact;
+use super::config::{DebiasConfig, Method};
+use super::judge::{Court, WholeNetwork};
+use super::material::Material;
+use super::measure::{Cuts, Judged, false_positive_rate, scores};
+use super::record::{ChangedWord, DebiasFigures, ExampleText, RewardFigures};
+use super::target::TextTarget;
+use crate::editor::text::{TextEditorInfo, TextProblem};
+use crate::editor::{EditorInfo, Job, JobMemory, JobShape, Outcome, Point, Settings, Sight, View};
+use crate::env::Env;
+use crate::kernel::Kernel;
+use crate::model::SparseSamples;
+use crate::num::{self, Digest};
+use crate::run::error::RunError;
+use crate::run::observer::Observer;
+use crate::run::policy::TrainedPolicy;
+use crate::run::record::CurvePoint;
+use crate::run::unit::{Curve, edit_norm};
+use crate::slab::Heap;
+use crate::world::{ColumnRequest, Columns, Config, World, WorldKind};
+use std::time::Instant;
+
+/// One network with its data, before any edit.
+pub(super) struct Case {
+    pub(super) seed: u64,
+    pub(super) material: Material,
+    pub(super) target: TextTarget,
+    pub(super) court: Court,
+    /// False positive rate on the first part of the reward split.
+    wanted: Option<f64>,
+    pub(super) before: DebiasFigures,
+    pub(super) elsewhere: Vec<DebiasFigures>,
+    /// Scores of the test split.
+    scores: Vec<f32>,
+    pub(super) cuts: Cuts,
+}
+
+/// What a unit found.
+pub(super) struct Found {
+    pub(super) parameters: Vec<f32>,
+    pub(super) after: DebiasFigures,
+    pub(super) elsewhere: Vec<DebiasFigures>,
+    pub(super) edit: Option<&'static str>,
+    pub(super) other: Option<DebiasFigures>,
+    pub(super) evaluations: u64,
+    pub(super) seconds: f64,
+    pub(super) edit_norm: Option<f64>,
+    pub(super) digest: u64,
+    pub(super) curve: Vec<CurvePoint>,
+    pub(super) words: Vec<ChangedWord>,
+    pub(super) examples: Vec<ExampleText>,
+    /// Scores of the test split, and what is called toxic from where on.
+    pub(super) scores: Vec<f32>,
+    pub(super) cuts: Cuts,
+}
+
+impl Case {
+    /// Takes the figures of a network before any edit.
+    pub(super) fn new(
+        config: &DebiasConfig,
+        seed: u64,
+        material: Material,
+        target: TextTarget,
+    ) -> Result<Self, RunError> {
+        let kernel = config.kernel;
+        let readout = target.language.readout();
+        let at = readout.score_of(config.threshold);
+        let of = |part: &super::TextPart| {
+            scores(kernel, &target.stack, &target.parameters, &readout, &part.bag)
+        };
+        let reward = of(&material.reward)?;
+        let labels = &material.reward.comments.labels;
+        let wanted = false_positive_rate(&reward, labels, at);
+        let beside = match &material.beside {
+            None => None,
+            Some(part) => false_positive_rate(&of(part)?, &part.comments.labels, at),
+        };
+        let cuts =
+            Cuts::new(&readout, config.threshold, config.threshold, &reward, labels, wanted)?;
+        let test = of(&material.test)?;
+        let mut before =
+            Judged::new(&material.test.comments, test.clone(), &cuts).figures(&cuts, seed)?;
+        let mut elsewhere = Vec::new();
+        for (_, part) in &material.elsewhere {
+            let judged = Judged::new(&part.comments, of(part)?, &cuts);
+            elsewhere.push(judged.figures(&cuts, seed)?);
+        }
+        let matched = if config.matched { vec![wanted, beside] } else { vec![None, None] };
+        let court = Court::new(&material, matched);
+        let reward = {
+            let (need, wide) = court.need();
+            let (mut heap, mut wide) = (Heap::new(need), vec![0; wide]);
+            let task = court.task(config.task(), &target, &mut heap, &mut wide)?;
+            let lambda = config.lambda;
+            let mut whole = WholeNetwork { kernel, target: &target, court: &court, task, lambda };
+            reward_figures(whole.score(&target.parameters)?, lambda)
+        };
+        before.reward = Some(reward);
+        Ok(Self { seed, before, elsewhere, scores: test, cuts, wanted, court, material, target })
+    }
+
+    /// The comments of the test split with the unedited network's scores.
+    pub(super) fn judged_before(&self) -> Judged<'_> {
+        Judged::new(&self.material.test.comments, self.scores.clone(), &self.cuts)
+    }
+}
+
+fn reward_figures(score: crate::task::Score, lambda: f32) -> RewardFigures {
+    let reward = lambda * score.utility + (1.0 - lambda) * score.edit;
+    RewardFigures { utility: score.utility, edit: score.edit, reward }
+}
+
+/// An editor at work on a case.
+pub(super) struct Unit<'a> {
+    pub(super) config: &'a DebiasConfig,
+    pub(super) case: &'a Case,
+    pub(super) method: Method,
+    /// Index of the edited layer.
+    pub(super) layer: usize,
+    pub(super) kind: Option<WorldKind>,
+    /// λ and μ in place of the configuration's.
+    pub(super) prices: Option<(f32, f32)>,
+    pub(super) budget: u64,
+    pub(super) settings: &'a Settings,
+    pub(super) policy: Option<&'a TrainedPolicy>,
+}
+
+/// Edited parameters, before figures are taken.
+struct Edited {
+    parameters: Vec<f32>,
+    threshold: Option<f32>,
+    evaluations: u64,
+    edit: Option<&'static str>,
+    other: Option<Vec<f32>>,
+    curve: Vec<CurvePoint>,
+    digest: Digest,
+}
+
+impl Unit<'_> {
+    fn kernel(&self) -> Kernel {
+        self.config.kernel
+    }
+
+    pub(super) fn layer_name(&self) -> &str {
+        match self.method {
+            Method::World(_) => {}
+            Method::Text(editor) if matches!(editor.name, "leace" | "savani") => {}
+            Method::Text(_) => return "",
+        }
+        self.case.target.stack.layers().get(self.layer).map_or("", |layer| layer.name())
+    }
+
+    /// Edits, then takes figures.
+    pub(super) fn run(&self, observer: &dyn Observer) -> Result<Found, RunError> {
+        let started = Instant::now();
+        let edited = match self.method {
+            Method::World(editor) => self.act(editor, observer),
+            Method::Text(editor) => self.refer(editor),
+        }?;
+        let seconds = started.elapsed().as_secs_f64();
+        let target = &self.case.target;
+        let (after, test, cuts) = self.figures(&edited.parameters, edited.threshold)?;
+        let other = match &edited.other {
+            None => None,
+            Some(parameters) => Some(self.figures(parameters, None)?.0),
+        };
+        let mut elsewhere = Vec::new();
+        for (_, part) in &self.case.material.elsewhere {
+            let scores = self.scores(&edited.parameters, part)?;
+            let judged = Judged::new(&part.comments, scores, &cuts);
+            elsewhere.push(judged.figures(&cuts, self.case.seed)?);
+        }
+        let mut digest = edited.digest;
+        if let Some(layer) = target.stack.layers().get(self.layer) {
+            let of = |range| edited.parameters.get(range).unwrap_or_default();
+            digest.weights(of(layer.weight_range()), layer.inputs(), layer.outputs());
+            digest.values(layer.bias_range().map(of).unwrap_or_default());
+        }
+        Ok(Found {
+            words: self.words(&edited.parameters),
+            examples: self.examples(&test),
+            edit_norm: self.norm(&edited.parameters),
+            digest: digest.finish(),
+            after,
+            elsewhere,
+            edit: edited.edit,
+            other,
+            evaluations: edited.evaluations,
+            seconds,
+            curve: edited.curve,
+            scores: test,
+            cuts,
+            parameters: edited.parameters,
+        })
+    }
+
+    fn scores(&self, parameters: &[f32], part: &super::TextPart) -> Result<Vec<f32>, RunError> {
+        let target = &self.case.target;
+        scores(self.kernel(), &target.stack, parameters, &target.language.readout(), &part.bag)
+    }
+
+    /// Figures on the test split, the scores there, and the cuts.
+    fn figures(
+        &self,
+        parameters: &[f32],
+        threshold: Option<f32>,
+    ) -> Result<(DebiasFigures, Vec<f32>, Cuts), RunError> {
+        let Case { material, target, court, .. } = self.case;
+        let reward = self.scores(parameters, &material.reward)?;
+        let usual = self.config.threshold;
+        let readout = target.language.readout();
+        let cuts = Cuts::new(
+            &readout,
+            threshold.unwrap_or(usual),
+            usual,
+            &reward,
+            &material.reward.comments.labels,
+            self.case.wanted,
+        )?;
+        let test = self.scores(parameters, &material.test)?;
+        let judged = Judged::new(&material.test.comments, test, &cuts);
+        let mut figures = judged.figures(&cuts, self.case.seed)?;
+        let (need, wide) = court.need();
+        let (mut heap, mut wide) = (Heap::new(need), vec![0; wide]);
+        let mut task = court.task(self.config.task(), target, &mut heap, &mut wide)?;
+        if let Some(threshold) = threshold {
+            task.set_threshold(threshold);
+        }
+        let (kernel, lambda) = (self.kernel(), self.config.lambda);
+        let mut whole = WholeNetwork { kernel, target, court, task, lambda };
+        figures.reward = Some(reward_figures(whole.score(parameters)?, lambda));
+        Ok((figures, judged.scores, cuts))
+    }
+
+    fn refer(&self, editor: &TextEditorInfo) -> Result<Edited, RunError> {
+        let Case { material, target, court, seed, .. } = self.case;
+        let words = target.stack.inputs();
+        let problem = TextProblem {
+            kernel: self.kernel(),
+            stack: &target.stack,
+            parameters: &target.parameters,
+            layer: self.layer,
+            reward: material.reward.set(words)?,
+            words: &material.words,
+            train: match &material.train {
+                Some(part) => Some(part.set(words)?),
+                None => None,
+            },
+            unbiased: material.unbiased.as_deref(),
+            training: material.training,
+            seed: *seed,
+            budget: self.budget,
+        };
+        let (need, wide) = court.need();
+        let (mut heap, mut wide) = (Heap::new(need), vec![0; wide]);
+        let task = court.task(self.config.task(), target, &mut heap, &mut wide)?;
+        let (kernel, lambda) = (self.kernel(), self.config.lambda);
+        let mut judge = WholeNetwork { kernel, target, court, task, lambda };
+        let edit = (editor.edit)(&problem, &mut judge)
+            .map_err(|error| RunError::Failed(format!("{}: {error}", editor.name)))?;
+        Ok(Edited {
+            parameters: edit.parameters,
+            threshold: edit.threshold,
+            evaluations: edit.evaluations,
+            edit: None,
+            other: None,
+            curve: Vec::new(),
+            digest: Digest::new(),
+        })
+    }
+
+    fn world(&self, editor: &EditorInfo, kind: WorldKind) -> Config {
+        let mut world = match editor.view {
+            View::None => self.config.world(kind),
+            View::Neurons | View::Policy => self.config.world_of_view(kind),
+        };
+        if let Some((lambda, size_penalty)) = self.prices {
+            (world.lambda, world.size_penalty) = (lambda, size_penalty);
+        }
+        world
+    }
+
+    fn act(&self, editor: &EditorInfo, observer: &dyn Observer) -> Result<Edited, RunError> {
+        let Case { target, court, seed, .. } = self.case;
+        let kind = self.kind.unwrap_or(WorldKind::Shift);
+        let config = self.world(editor, kind);
+        let compact = Compact::new(&target.stack, &target.parameters, &court.bag)?;
+        let (stack, kernel) = (&compact.stack, self.kernel());
+        let mut own = compact.parameters.clone();
+        let (need, wide) = court.need();
+        let (mut task_heap, mut wide) = (Heap::new(need), vec![0; wide]);
+        let mut task = court.task(self.config.task(), target, &mut task_heap, &mut wide)?;
+        let samples = SparseSamples { bag: compact.bag()?, labels: &court.labels };
+        let count = samples.labels.len();
+        let mut heap = Heap::new(World::sparse_need(&config, stack, self.layer, count));
+        let mut world = World::sparse(
+            config,
+            kernel,
+            stack,
+            &mut own,
+            self.layer,
+            samples,
+            &mut task,
+            &mut heap.arena(),
+        )?;
+        let spec = world.spec();
+        let policies = self.policy.map(TrainedPolicy::policies).transpose()?;
+        let mut column_heap = Heap::new(Columns::need(stack.inputs()));
+        let columns = match policies {
+            None => None,
+            Some(_) => Some(self.columns(&compact, &mut column_heap)?),
+        };
+        let shape = JobShape {
+            spec,
+            stack,
+            settings: self.settings,
+            training: None,
+            policy: policies.map(|policies| policies.policy()),
+        };
+        let mut editor_heap = Heap::new(JobMemory::need(&spec).and(editor.editor.need(&shape)));
+        let mut arena = editor_heap.arena();
+        let memory = JobMemory::new(&spec, &mut arena)
+            .map_err(|error| RunError::Failed(error.to_string()))?;
+        let mut curve = Curve::new(self.budget, observer);
+        let mut trace = |point: Point| curve.point(point);
+        let mut job = Job::new(
+            &mut world,
+            false,
+            self.settings,
+            *seed,
+            self.budget,
+            f32::INFINITY,
+            &mut trace,
+            memory,
+            None,
+        )?;
+        if let Some(columns) = &columns {
+            let step = self.config.world(kind).step;
+            job =
+                job.with_sight(Sight { neurons: &mut [], columns: Some(columns), policies, step });
+        }
+        let outcome = editor
+            .editor
+            .edit(&mut job, &mut arena)
+            .map_err(|error| RunError::Failed(format!("{}: {error}", editor.name)))?;
+        let evaluations = job.evaluations();
+        let digest = job.digest();
+        let best = job.best().map(|(_, actions)| actions.to_vec());
+        let mean = job.policy().map(<[f32]>::to_vec);
+        let curve = curve.points;
+        // With a price on size the mean of a distribution is the better edit: noise costs size too.
+        let show_mean = match outcome {
+            Outcome::Policy => true,
+            _ => mean.is_some() && config.size_penalty > 0.0 && !self.config.keep_best,
+        };
+        let (shown, other, edit) = match (show_mean, outcome) {
+            (_, Outcome::Policy) => (mean, None, None),
+            (true, _) => (mean, best, Some("mean")),
+            (false, _) if mean.is_some() => (best, mean, Some("best")),
+            (false, _) => (best, None, None),
+        };
+        let weights = stack.layers().get(self.layer).map(|layer| layer.weight_range());
+        let weights = weights.unwrap_or_default();
+        let mut formed = |actions: &[f32]| -> Result<Vec<f32>, RunError> {
+            world.apply(actions)?;
+            let mut small = compact.parameters.clone();
+            if let (Some(edited), Some(slot)) = (world.edited(), small.get_mut(weights.clone())) {
+                slot.copy_from_slice(edited.weights);
+            }
+            Ok(compact.expand(&target.parameters, &small))
+        };
+        let shown = shown
+            .ok_or_else(|| RunError::Failed(format!("{}: it left no edit behind", editor.name)))?;
+        Ok(Edited {
+            parameters: formed(&shown)?,
+            threshold: None,
+            evaluations,
+            edit,
+            other: other.map(|actions| formed(&actions)).transpose()?,
+            curve,
+            digest,
+        })
+    }
+
+    fn columns<'h>(&self, compact: &Compact, heap: &'h mut Heap) -> Result<Columns<'h>, RunError> {
+        let Case { target, court, material, .. } = self.case;
+        if self.layer != 0 || !target.is_linear() {
+            return Err(RunError::Failed(
+                "--editor policy: it acts on words whose weights are evidence of toxicity, in a \
+                 classifier of one layer"
+                    .into(),
+            ));
+        }
+        let readout = target.language.readout();
+        let all = scores(self.kernel(), &target.stack, &target.parameters, &readout, &court.bag)?;
+        let probabilities: Vec<f32> =
+            all.iter().map(|&score| readout.probability_of(score)).collect();
+        let beside = material.beside.iter().flat_map(|part| &part.comments.members);
+        let members: Vec<u64> =
+            material.reward.comments.members.iter().chain(beside).copied().collect();
+        let first = compact.stack.layers().first();
+        let weights = first.and_then(|layer| compact.parameters.get(layer.weight_range()));
+        let request = ColumnRequest {
+            bag: compact.bag()?,
+            labels: &court.labels,
+            members: &members,
+            scores: &probabilities,
+            threshold: self.config.threshold,
+            weights: weights.unwrap_or_default(),
+            outputs: first.map_or(0, |layer| layer.outputs()),
+        };
+        Columns::new(&request, &mut heap.arena())
+            .map_err(|error| RunError::Failed(error.to_string()))
+    }
+
+    /// ‖ΔW‖ / ‖W‖ of the edited layer, over the columns that occur.
+    fn norm(&self, parameters: &[f32]) -> Option<f64> {
+        if self.layer_name().is_empty() {
+            return None;
+        }
+        let Case { target, court, .. } = self.case;
+        let before = Compact::new(&target.stack, &target.parameters, &court.bag).ok()?;
+        let after = Compact::new(&target.stack, parameters, &court.bag).ok()?;
+        let weights = before.stack.layers().get(self.layer)?.weight_range();
+        Some(edit_norm(&before.parameters, &after.parameters, weights))
+    }
+
+    /// The ten words whose weights changed most.
+    fn words(&self, parameters: &[f32]) -> Vec<ChangedWord> {
+        let Case { target, .. } = self.case;
+        let Some(first) = target.stack.layers().first() else { return Vec::new() };
+        let outputs = first.outputs().max(1);
+        let rows =
+            |parameters: &[f32]| parameters.get(first.weight_range()).unwrap_or_default().to_vec();
+        let (old, new) = (rows(&target.parameters), rows(parameters));
+        let size = f64::from(num::rms(&old)) * (outputs as f64).sqrt();
+        let mut changed: Vec<(f64, usize)> = old
+            .chunks(outputs)
+            .zip(new.chunks(outputs))
+            .enumerate()
+            .map(|(word, (old, new))| {
+                let change: Vec<f32> = new.iter().zip(old).map(|(new, old)| new - old).collect();
+                (f64::from(num::norm(&change)), word)
+            })
+            .filter(|&(change, _)| change > 0.0)
+            .collect();
+        changed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mean = |rows: &[f32], word: usize| {
+            num::mean(rows.get(word * outputs..(word + 1) * outputs).unwrap_or_default())
+        };
+        let linear = target.is_linear();
+        changed
+            .into_iter()
+            .take(10)
+            .map(|(change, word)| ChangedWord {
+                word: target.language.vocabulary.word(word).into(),
+                change: if size > 0.0 { change / size } else { 0.0 },
+                weights: linear.then(|| (mean(&old, word), mean(&new, word))),
+            })
+            .collect()
+    }
+
+    /// Texts of the test split: of those whose answer changed, and of those that name a group and are
+    /// toxic, some of each.
+    fn examples(&self, after: &[f32]) -> Vec<ExampleText> {
+        let Case { material, scores: before, target, .. } = self.case;
+        let comments = &material.test.comments;
+        let readout = target.language.readout();
+        let mut examples: Vec<ExampleText> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        let mut order: Vec<usize> = (0..comments.len()).collect();
+        let p = |scores: &[f32], index: usize| {
+            scores.get(index).map_or(0.0, |&score| readout.probability_of(score))
+        };
+        let change = |index: &usize| (p(after, *index) - p(before, *index)).abs();
+        order.sort_by(|a, b| change(b).total_cmp(&change(a)).then(a.cmp(b)));
+        for wanted in [(0, true), (1, true), (0, false), (1, false)] {
+            let mut left = if wanted.1 { 4 } else { 2 };
+            for &index in &order {
+                let label = comments.labels.get(index).copied().unwrap_or(0);
+                let names = comments.members.get(index).is_some_and(|&members| members != 0);
+                let text = comments.texts.get(index).map_or("", String::as_str);
+                if left == 0 {
+                    break;
+                }
+                if (label, names) == wanted && text.len() <= 120 && seen.insert(text) {
+                    left -= 1;
+                    examples.push(ExampleText {
+                        text: text.into(),
+                        toxic: label == 1,
+                        before: p(before, index),
+                        after: p(after, index),
+                    });
+                }
+            }
+        }
+        examples
+    }
+}
