@@ -42,7 +42,7 @@ fn run(samples: usize, effort: Duration) {
     let mut aucs = [GroupAucs::default(); GROUPS];
 
     println!("{samples} samples, {GROUPS} groups");
-    let mut case = |name: &str, run: &mut dyn FnMut(&[f32])| {
+    let case = |name: &str, run: &mut dyn FnMut(&[f32])| {
         println!("  {name:34} {:9.3} us", 1e6 * least(effort, &sets, run));
     };
     case("AUC", &mut |scores| {

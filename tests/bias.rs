@@ -339,6 +339,23 @@ fn infinite_scores_have_a_place() {
     assert_eq!([at(0.0), at(0.5), at(1.0)], [Some(0.5), Some(0.5), Some(f32::NEG_INFINITY)]);
 }
 
+#[test]
+fn crowded_scores_are_told_apart() {
+    // Neighbouring numbers in falling order beside one far away: the worst case of the sort.
+    let mut scores: Vec<f32> = (0..500).map(|i| f32::from_bits(0x3f80_0400 - i)).collect();
+    scores[250] = -1e30;
+    let mut labels: Vec<u8> = (0..500).map(|i| u8::from(i < 250)).collect();
+    let mut scratch = vec![0; auc_scratch(500)];
+    assert_eq!(auc(&scores, &labels, &mut scratch), Ok(Some(1.0)));
+    // The highest score changes sides and loses against 249; the others still win against the rest.
+    labels[0] = 0;
+    let want = 250.0 / 251.0;
+    assert!((auc(&scores, &labels, &mut scratch).unwrap().unwrap() - want).abs() < 1e-12);
+    // As many samples as it likes with one score.
+    scores.fill(0.25);
+    assert_eq!(auc(&scores, &labels, &mut scratch), Ok(Some(0.5)));
+}
+
 /// Scores of few distinct values, labels, memberships and what is missing.
 fn samples() -> impl Strategy<Value = (Vec<f32>, Vec<u8>, Vec<u64>, Vec<u64>)> {
     let one = (-8i8..8, 0u8..2, any::<u64>(), any::<u64>());
