@@ -42,7 +42,7 @@ pub const fn jigsaw_scratch(samples: usize) -> usize {
 
 /// The AUCs of every group, into `out` (exactly one place a group), and their score.
 ///
-/// One sort, then three passes a group. `scratch` holds at least [`jigsaw_scratch`] values and is
+/// One sort, then one pass a group. `scratch` holds at least [`jigsaw_scratch`] values and is
 /// overwritten. Errors: `Shape` when lengths differ, `TooManyGroups`, `TooManySamples`, `Nan` for a
 /// NaN score, `Scratch`.
 pub fn jigsaw(
@@ -56,14 +56,15 @@ pub fn jigsaw(
     ShapeError::check("out", membership.groups, out.len())?;
     let ranking = Ranking::new(scores, labels, scratch)?;
     for (group, aucs) in out.iter_mut().enumerate() {
-        let inside = |index| membership.inside(index) >> group & 1 == 1;
-        let outside = |index| membership.outside(index) >> group & 1 == 1;
-        let side = |index, inner: bool| if inner { inside(index) } else { outside(index) };
-        *aucs = GroupAucs {
-            subgroup: ranking.auc_of(inside),
-            bpsn: ranking.auc_where(|index, positive| side(index, !positive)),
-            bnsp: ranking.auc_where(side),
-        };
+        let [subgroup, bpsn, bnsp] = ranking.aucs_of(|index, positive| {
+            let inside = membership.inside(index) >> group & 1 == 1;
+            let outside = membership.outside(index) >> group & 1 == 1;
+            let (own, other) = (inside & positive, outside & positive);
+            let (own_not, other_not) = (inside & !positive, outside & !positive);
+            // Without a branch: labels are past predicting.
+            [inside, own_not | other, own | other_not]
+        });
+        *aucs = GroupAucs { subgroup, bpsn, bnsp };
     }
     let mut undefined = 0;
     let mut mean = |which: fn(&GroupAucs) -> Option<f64>| {
