@@ -7,6 +7,7 @@
 mod apply;
 mod bench;
 mod common;
+mod debias;
 mod evaluate;
 mod inspect;
 mod progress;
@@ -29,6 +30,8 @@ struct Cli {
 enum Command {
     /// Forget classes: every editor in both worlds, beside the baselines
     Unlearn(unlearn::Args),
+    /// Treat groups alike: a classifier of comments, every editor in both worlds, beside the baselines
+    Debias(Box<debias::Args>),
     /// Learn a policy on some networks, apply it to others
     #[command(subcommand)]
     Transfer(transfer::Command),
@@ -49,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Unlearn(args) => unlearn::run(args),
+        Command::Debias(args) => debias::run(args),
         Command::Transfer(command) => transfer::run(command),
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),

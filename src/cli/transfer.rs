@@ -6,6 +6,7 @@ use super::common::{
 use super::progress::Progress;
 use clap::{Subcommand, ValueEnum};
 use reweight::report;
+use reweight::run::debias::{DebiasTransferConfig, train_debias};
 use reweight::run::{
     self, ApplyConfig, Edits, RunError, SourceShape, TargetConfig, TrainedPolicy, TransferConfig,
     UnlearnConfig,
@@ -96,6 +97,10 @@ pub(super) struct ApplyArgs {
 pub(super) struct TrainArgs {
     #[command(flatten)]
     data: DataArgs,
+    /// Networks to practise on: digits-cnn to forget classes, profanity to treat groups alike
+    #[arg(long, value_name = "NAME", value_parser = ["digits-cnn", "profanity"],
+        default_value = "digits-cnn")]
+    target: String,
     /// World
     #[arg(long, value_enum)]
     world: World,
@@ -109,10 +114,10 @@ pub(super) struct TrainArgs {
     /// 512x128 shift]
     #[arg(long, value_name = "INxOUT", value_parser = widths, value_delimiter = ',')]
     widths: Vec<(usize, usize)>,
-    /// Source networks of each width [default: 6,3,3, and 3 shift]
+    /// Source networks of each width [default: 6,3,3, and 3 shift; profanity 12]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     networks: Vec<usize>,
-    /// Reward evaluations of each policy seed [default: 32000 shift, 39936 mask]
+    /// Reward evaluations of each policy seed [default: 32000 shift, 39936 mask, profanity 5120]
     #[arg(long, value_name = "N")]
     budget: Option<u64>,
     /// Train on the first half of the train and reward splits only (transfer apply --disjoint takes the
@@ -138,13 +143,41 @@ enum World {
     Shift,
 }
 
+impl World {
+    fn kind(self) -> WorldKind {
+        match self {
+            Self::Mask => WorldKind::Mask,
+            Self::Shift => WorldKind::Shift,
+        }
+    }
+}
+
 impl TrainArgs {
-    fn config(&self) -> Result<TransferConfig, RunError> {
-        let world = match self.world {
-            World::Mask => WorldKind::Mask,
-            World::Shift => WorldKind::Shift,
+    fn debias_config(&self) -> Result<DebiasTransferConfig, RunError> {
+        let defaults = DebiasTransferConfig::new(self.world.kind());
+        if self.features.is_some() || !self.widths.is_empty() || self.disjoint {
+            return Err(RunError::Usage(
+                "--features, --widths and --disjoint are for networks of images".into(),
+            ));
+        }
+        let networks = match self.networks.as_slice() {
+            [] => defaults.networks,
+            [count] => *count,
+            _ => return Err(RunError::Usage("--networks: one number is expected".into())),
         };
-        let defaults = TransferConfig::new(world);
+        Ok(DebiasTransferConfig {
+            networks,
+            budget: self.budget.unwrap_or(defaults.budget),
+            seeds: self.policy_seeds,
+            seed: self.seed,
+            threads: self.machine.threads(),
+            kernel: self.machine.kernel.kernel()?,
+            ..defaults
+        })
+    }
+
+    fn config(&self) -> Result<TransferConfig, RunError> {
+        let defaults = TransferConfig::new(self.world.kind());
         let shapes = match (self.widths.is_empty(), self.networks.is_empty()) {
             (true, true) => defaults.shapes,
             (true, false) => {
@@ -190,12 +223,20 @@ pub(super) fn run(command: &Command) -> Result<(), RunError> {
 }
 
 fn train(args: &TrainArgs) -> Result<(), RunError> {
-    let config = args.config()?;
-    config.validate()?;
-    let mut data = args.data.load()?;
-    if args.disjoint {
-        data = data.half(false);
-    }
+    let debias = if args.target == "profanity" { Some(args.debias_config()?) } else { None };
+    let (config, data) = match &debias {
+        Some(config) => {
+            config.validate()?;
+            (None, None)
+        }
+        None => {
+            let config = args.config()?;
+            config.validate()?;
+            let data = args.data.load()?;
+            let data = if args.disjoint { data.half(false) } else { data };
+            (Some(config), Some(data))
+        }
+    };
     // An unwritable path is found out before the work, not after it.
     let probe = args.out.with_extension("probe");
     run::write_file(&probe, b"").map_err(|_| {
@@ -204,12 +245,16 @@ fn train(args: &TrainArgs) -> Result<(), RunError> {
     })?;
     let _ = std::fs::remove_file(probe);
     let progress = Progress::new(args.machine.quiet);
-    let transfer = run::train_transfer(&config, &data, &progress)?;
+    let transfer = match (&debias, &config, &data) {
+        (None, Some(config), Some(data)) => run::train_transfer(config, data, &progress)?,
+        (Some(config), ..) => train_debias(config, &progress)?,
+        _ => return Err(RunError::Usage("--target names nothing to train on".into())),
+    };
     progress.clear();
     transfer.policy.save(&args.out)?;
-    let written = report::write_training(&args.out, &config, &transfer)
+    let written = report::write_training(&args.out, &transfer)
         .map_err(|error| RunError::Failed(error.to_string()))?;
-    print(&report::training_text(&config, &transfer))?;
+    print(&report::training_text(&transfer))?;
     print(&format!("\nWritten: {}, {}\n", args.out.display(), written.display()))
 }
 
@@ -219,8 +264,7 @@ impl ApplyArgs {
         let policy = TrainedPolicy::load(&self.policy)?;
         let world = match self.world {
             None => policy.kind,
-            Some(World::Mask) => WorldKind::Mask,
-            Some(World::Shift) => WorldKind::Shift,
+            Some(world) => world.kind(),
         };
         let edits = match (&self.forget, &self.each) {
             (Some(first), _) if !self.then.is_empty() => {

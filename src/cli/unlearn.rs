@@ -85,7 +85,7 @@ pub(super) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum WorldName {
+pub(super) enum WorldName {
     Mask,
     Shift,
     Both,
@@ -100,7 +100,7 @@ enum PresetName {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum UnitName {
+pub(super) enum UnitName {
     Rms,
     Absolute,
 }
@@ -111,7 +111,29 @@ enum RewardName {
     Accuracy,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
+impl WorldName {
+    /// The worlds, in the order of reports.
+    pub(super) fn worlds(self) -> Vec<WorldKind> {
+        match self {
+            Self::Mask => vec![WorldKind::Mask],
+            Self::Shift => vec![WorldKind::Shift],
+            Self::Both => vec![WorldKind::Shift, WorldKind::Mask],
+        }
+    }
+}
+
+impl UnitName {
+    /// What it names.
+    pub(super) fn unit(self) -> Unit {
+        match self {
+            Self::Rms => Unit::Rms,
+            Self::Absolute => Unit::Absolute,
+        }
+    }
+}
+
+/// Reads `KEY=VALUE`.
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected key=value")?;
     Ok((key.trim().into(), value.trim().into()))
 }
@@ -127,11 +149,7 @@ impl Args {
             },
             model: None,
             layer: self.layer.clone(),
-            worlds: match self.world {
-                WorldName::Mask => vec![WorldKind::Mask],
-                WorldName::Shift => vec![WorldKind::Shift],
-                WorldName::Both => defaults.worlds,
-            },
+            worlds: self.world.worlds(),
             forget: self.forget.clone(),
             editors: if self.editor.is_empty() { defaults.editors } else { self.editor.clone() },
             preset: match self.preset {
@@ -145,10 +163,7 @@ impl Args {
             refine: self.policy.refine(),
             rank: self.rank,
             step: self.step,
-            unit: self.unit.map(|unit| match unit {
-                UnitName::Rms => Unit::Rms,
-                UnitName::Absolute => Unit::Absolute,
-            }),
+            unit: self.unit.map(UnitName::unit),
             lambda: self.lambda,
             reward: self.reward.map(|reward| match reward {
                 RewardName::Probability => RewardKind::Probability,

@@ -8,6 +8,7 @@
 //! the same bytes however a run was threaded.
 
 mod csv;
+mod debias;
 mod json;
 mod markdown;
 mod summary;
@@ -20,6 +21,9 @@ mod transfer;
 mod words;
 
 pub use csv::{csv, timings};
+pub use debias::{
+    debias_csv, debias_json, debias_markdown, debias_table, front_svg, groups_svg, write_debias,
+};
 pub use json::{json, read_json};
 pub use markdown::markdown;
 pub use summary::summarise;

@@ -1,17 +1,17 @@
 //! How the training of a policy went: text, and a page with its curve.
 
-use crate::run::{Transfer, TransferConfig};
+use crate::run::Transfer;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// A few lines for the terminal.
-pub fn training_text(config: &TransferConfig, transfer: &Transfer) -> String {
+pub fn training_text(transfer: &Transfer) -> String {
+    let policy = &transfer.policy;
     let mut text = format!(
-        "A policy for {} world, features {}, trained to forget {} classes of {} networks ({} contexts)\n\n",
-        config.world.name(),
-        config.features().name(),
-        config.classes.len(),
-        transfer.networks.len(),
+        "A policy for {} world, features {}, trained {} ({} contexts)\n\n",
+        policy.kind.name(),
+        policy.features.name(),
+        transfer.practised,
         transfer.contexts
     );
     let _ = writeln!(text, "seed  evaluations  first reward  last reward  seconds");
@@ -25,7 +25,7 @@ pub fn training_text(config: &TransferConfig, transfer: &Transfer) -> String {
         let _ = writeln!(
             text,
             "{:>4}  {:>11}  {:>12.4}  {:>11.4}  {seconds:>7.1}",
-            config.seed + seed as u64,
+            transfer.first_seed + seed as u64,
             curve.last().map_or(0, |point| point.evaluations),
             reward(0..1),
             reward(last)
@@ -99,19 +99,15 @@ pub fn training_svg(transfer: &Transfer) -> String {
 ///
 /// # Errors
 /// What the disk says, or that the file cannot be written.
-pub fn write_training(
-    policy: &Path,
-    config: &TransferConfig,
-    transfer: &Transfer,
-) -> Result<PathBuf, crate::run::RunError> {
+pub fn write_training(policy: &Path, transfer: &Transfer) -> Result<PathBuf, crate::run::RunError> {
     let (path, curve) = (policy.with_extension("md"), policy.with_extension("svg"));
     crate::run::write_file(&curve, training_svg(transfer).as_bytes())?;
     let name = curve.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = format!(
         "# Training of a policy\n\n```text\n{}```\n\n![mean reward of each update]({name})\n\n\
          Made by `reweight {}`.\n",
-        training_text(config, transfer),
-        config.command()
+        training_text(transfer),
+        transfer.policy.trained
     );
     crate::run::write_file(&path, text.as_bytes())?;
     Ok(path)

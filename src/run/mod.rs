@@ -30,6 +30,7 @@ pub use bench::{
     EvaluationTiming, PolicyTiming, RunTiming, time_evaluations, time_policies, time_runs,
 };
 pub use config::{DEFAULT_EDITORS, Preset, TARGET_VALUE, UnlearnConfig};
+pub use debias::save_text_networks;
 pub use error::RunError;
 pub use evaluate::{Evaluation, PartAccuracy, evaluate};
 pub(crate) use files::Staged;

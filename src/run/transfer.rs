@@ -198,6 +198,10 @@ pub struct Transfer {
     pub networks: Vec<Target>,
     /// Number of contexts.
     pub contexts: usize,
+    /// What was practised on how many networks, in words.
+    pub practised: String,
+    /// First policy seed.
+    pub first_seed: u64,
 }
 
 /// Trains source networks, then the policies on them.
@@ -279,7 +283,19 @@ pub fn train_on(
     let contexts = trained.first().map_or(0, |trained| trained.contexts);
     let seconds = trained.iter().map(|trained| trained.seconds).collect();
     let curves = trained.into_iter().map(|trained| trained.curve).collect();
-    Ok(Transfer { policy, curves, seconds, network_seconds, networks, contexts })
+    let (classes, count) = (config.classes.len(), networks.len());
+    let practised = format!("to forget {classes} classes of {count} networks");
+    let first_seed = config.seed;
+    Ok(Transfer {
+        policy,
+        curves,
+        seconds,
+        network_seconds,
+        networks,
+        contexts,
+        practised,
+        first_seed,
+    })
 }
 
 /// What a context owns.

@@ -5,6 +5,7 @@
 
 mod compact;
 mod config;
+mod files;
 mod judge;
 mod language;
 mod material;
@@ -12,9 +13,11 @@ mod measure;
 mod plan;
 mod record;
 mod target;
+mod transfer;
 mod unit;
 
 pub use config::{DEFAULT_DEBIAS_EDITORS, DebiasConfig, DebiasTarget, debias_layers};
+pub use files::save_text_networks;
 pub use language::Language;
 pub use material::{Material, TextPart};
 pub use plan::{Debiased, debias};
@@ -23,3 +26,4 @@ pub use record::{
     GroupFigures, KindFigures, PooledRun, RewardFigures,
 };
 pub use target::{TextTarget, text_target_key};
+pub use transfer::{DebiasTransferConfig, train_debias};

@@ -1,0 +1,212 @@
+//! `reweight debias`.
+
+use super::common::{MachineArgs, PolicyArgs, print};
+use super::progress::Progress;
+use super::unlearn::{UnitName, WorldName, key_value};
+use clap::ValueEnum;
+use reweight::report;
+use reweight::run::RunError;
+use reweight::run::debias::{self, DebiasConfig, DebiasTarget, TextTarget};
+use reweight::task::{Bias, Utility};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Options of `debias`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Classifier to edit: trained here, or deployed by others and built in
+    #[arg(long, value_enum, default_value = "toxicity-mlp")]
+    target: TargetName,
+    /// Classifier to edit instead: safetensors with --arch
+    #[arg(long, value_name = "FILE", conflicts_with = "target", requires = "arch")]
+    model: Option<PathBuf>,
+    /// Layers and vocabulary of a classifier in safetensors (JSON)
+    #[arg(long, value_name = "FILE", requires = "model")]
+    arch: Option<PathBuf>,
+    /// Comments in one of Jigsaw's CSV formats; the built-in ones when left out
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Comments on which figures are taken as well (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    test_data: Vec<PathBuf>,
+    /// Layer that is edited [default: 64x16; the only one of profanity]
+    #[arg(long, value_name = "NAME")]
+    layer: Option<String>,
+    /// World
+    #[arg(long, value_enum, default_value = "both")]
+    world: WorldName,
+    /// Editors [default: all that can edit the target]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    editor: Vec<String>,
+    /// What counts as bias
+    #[arg(long, value_enum, default_value = "fpr-gap")]
+    bias: BiasName,
+    /// What is to be kept
+    #[arg(long, value_enum, default_value = "accuracy")]
+    utility: UtilityName,
+    /// Probability from which on a comment is called toxic
+    #[arg(long, value_name = "P", default_value_t = 0.5)]
+    threshold: f32,
+    /// The same for the bias alone; a lower one leaves a margin [default: --threshold]
+    #[arg(long, value_name = "P")]
+    gap_threshold: Option<f32>,
+    /// Measure the bias where as many comments are flagged as before the edit
+    #[arg(long)]
+    matched: bool,
+    /// Groups to treat alike [default: all of the data]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    groups: Vec<String>,
+    /// Price of large edits, in units of |W|^2 [default: 0; .15 with --data; profanity .1 mask, .03 shift]
+    #[arg(long, value_name = "MU")]
+    size_penalty: Option<f32>,
+    /// Share of utility in the reward, 0 to 1
+    #[arg(long, value_name = "L", default_value_t = 0.5)]
+    lambda: f32,
+    /// One hyper-parameter of ppo (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+    /// Reward evaluations of each editor [default: 4000; 2000 for profanity's mask and with --data]
+    #[arg(long, value_name = "N")]
+    budget: Option<u64>,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// Rank of the action
+    #[arg(long, value_name = "R", default_value_t = 1)]
+    rank: usize,
+    /// Step [default: 2 shift, 1.5 mask]
+    #[arg(long, value_name = "S")]
+    step: Option<f32>,
+    /// What ShiftWorld's step is measured in
+    #[arg(long, value_enum, default_value = "rms")]
+    unit: UnitName,
+    /// Show an editor's best edit by reward, even where it has a mean
+    #[arg(long)]
+    keep_best: bool,
+    /// Cross-validate with this many folds in place of seeds
+    #[arg(long, value_name = "N", requires = "data")]
+    folds: Option<usize>,
+    /// Draw AUC against gap over lambda and mu
+    #[arg(long)]
+    front: bool,
+    /// Number of seeds: replicates with a target of their own
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    seeds: u64,
+    /// First seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Seed of the comments that are made, or of how those of a file are dealt
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    split_seed: u64,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// Folder for results, report and networks
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print results.json instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TargetName {
+    /// A bag of words, 64, 16 and 2 units
+    ToxicityMlp,
+    /// alt-profanity-check 1.9.1
+    Profanity,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BiasName {
+    /// Mean distance of the groups' false positive rates
+    FprGap,
+    /// Mean distance of the groups' false negative rates
+    FnrGap,
+    /// The mean of both
+    EqualizedOdds,
+    /// 1 - the score of the Jigsaw competition
+    Jigsaw,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UtilityName {
+    Accuracy,
+    /// Area under the ROC curve: alone it is answered by "never toxic"
+    Auc,
+    Both,
+}
+
+impl Args {
+    fn config(&self) -> Result<DebiasConfig, RunError> {
+        let target = match (&self.model, &self.arch, self.target) {
+            (Some(model), Some(arch), _) => {
+                DebiasTarget::Loaded(Arc::new(TextTarget::load(model, arch)?))
+            }
+            (_, _, TargetName::ToxicityMlp) => DebiasTarget::Toxicity,
+            (_, _, TargetName::Profanity) => DebiasTarget::Profanity,
+        };
+        Ok(DebiasConfig {
+            target,
+            data: self.data.clone(),
+            test_data: self.test_data.clone(),
+            layer: self.layer.clone(),
+            worlds: self.world.worlds(),
+            editors: self.editor.clone(),
+            bias: match self.bias {
+                BiasName::FprGap => Bias::FprGap,
+                BiasName::FnrGap => Bias::FnrGap,
+                BiasName::EqualizedOdds => Bias::EqualizedOdds,
+                BiasName::Jigsaw => Bias::Jigsaw,
+            },
+            utility: match self.utility {
+                UtilityName::Accuracy => Utility::Accuracy,
+                UtilityName::Auc => Utility::Auc,
+                UtilityName::Both => Utility::Both,
+            },
+            threshold: self.threshold,
+            gap_threshold: self.gap_threshold,
+            matched: self.matched,
+            groups: self.groups.clone(),
+            size_penalty: self.size_penalty,
+            lambda: self.lambda,
+            rank: self.rank,
+            step: self.step,
+            unit: self.unit.unit(),
+            set: self.set.clone(),
+            budget: self.budget,
+            policy: self.policy.policy.clone(),
+            policy_seed: self.policy.policy_seed,
+            refine: self.policy.refine(),
+            keep_best: self.keep_best,
+            folds: self.folds,
+            front: self.front,
+            seeds: self.seeds,
+            seed: self.seed,
+            split_seed: self.split_seed,
+            threads: self.machine.threads(),
+            kernel: self.machine.kernel.kernel()?,
+        })
+    }
+}
+
+/// Runs the subcommand.
+pub(super) fn run(args: &Args) -> Result<(), RunError> {
+    let config = args.config()?;
+    config.validate()?;
+    let progress = Progress::new(args.machine.quiet);
+    let debiased = debias::debias(&config, &progress)?;
+    progress.clear();
+    if let Some(dir) = &args.out {
+        report::write_debias(dir, &debiased)?;
+    }
+    if args.json {
+        return print(&report::debias_json(&debiased.results));
+    }
+    print(&report::debias_table(&debiased.results))?;
+    if let Some(dir) = &args.out {
+        print(&format!(
+            "\nWritten to {}: report.md, results.json, results.csv, networks\n",
+            dir.display()
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! What a reader sees of debiasing: tables, plots, words, examples.
+//!
+//! What belongs here: pure functions from [`DebiasResults`] to text, and one that writes them all. What
+//! does not: taking a figure (`run`).
+
+mod csv;
+mod group;
+mod markdown;
+mod svg;
+mod table;
+
+pub use csv::debias_csv;
+pub use markdown::debias_markdown;
+pub use svg::{front_svg, groups_svg};
+pub use table::debias_table;
+
+use super::json::shorten;
+use crate::run::debias::{DebiasResults, Debiased};
+use crate::run::{RunError, Staged, save_text_networks};
+use std::path::Path;
+
+/// `results.json`: indented, with a newline at the end.
+pub fn debias_json(results: &DebiasResults) -> String {
+    let mut results = results.clone();
+    results.config.values_mut().for_each(shorten);
+    let mut text = serde_json::to_string_pretty(&results).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Writes `results.json`, `results.csv`, `report.md`, the plots and the edited networks to the folder
+/// `dir`. All files are written under temporary names before the first replaces its predecessor.
+///
+/// # Errors
+/// [`RunError`] for the first file that cannot be written.
+pub fn write_debias(dir: &Path, debiased: &Debiased) -> Result<(), RunError> {
+    let results = &debiased.results;
+    let mut files = vec![
+        ("results.json", debias_json(results)),
+        ("results.csv", debias_csv(results)),
+        ("report.md", debias_markdown(results)),
+    ];
+    files.extend(groups_svg(results).map(|svg| ("groups.svg", svg)));
+    files.extend(front_svg(results).map(|svg| ("front.svg", svg)));
+    save_text_networks(dir, debiased)?;
+    let staged: Vec<Staged> = files
+        .iter()
+        .map(|(name, content)| Staged::write(&dir.join(name), content.as_bytes()))
+        .collect::<Result<_, _>>()?;
+    staged.into_iter().try_for_each(Staged::publish)
+}
