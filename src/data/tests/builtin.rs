@@ -16,6 +16,12 @@ fn the_files_are_those_of_the_readme() {
         ("LICENSE-ccexam", &read("LICENSE-ccexam")),
         ("ccexam-mnist.json", &read("ccexam-mnist.json")),
         ("ccexam-mnist.safetensors", &read("ccexam-mnist.safetensors")),
+        ("alt-profanity-check.safetensors", &read("alt-profanity-check.safetensors")),
+        ("alt-profanity-check-vocabulary.txt", &read("alt-profanity-check-vocabulary.txt")),
+        ("alt-profanity-check.json", &read("alt-profanity-check.json")),
+        ("english-stop-words.txt", &read("english-stop-words.txt")),
+        ("LICENSE-alt-profanity-check", &read("LICENSE-alt-profanity-check")),
+        ("LICENSE-scikit-learn", &read("LICENSE-scikit-learn")),
     ] {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{name}`"))).unwrap();
         assert!(row.contains(&sha256(bytes)), "{name}");
