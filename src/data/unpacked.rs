@@ -38,13 +38,12 @@ impl<R: Read> Unpacked<R> {
     }
 
     /// The file itself.
-    pub(super) fn file(&mut self) -> &mut R {
+    pub(super) fn into_file(self) -> R {
         let whole = match self {
             Self::Plain(whole) => whole,
-            Self::Gzip(decoder) => decoder.get_mut(),
+            Self::Gzip(decoder) => decoder.into_inner(),
         };
-        let (_, file) = whole.get_mut();
-        file
+        whole.into_inner().1
     }
 }
 

@@ -6,12 +6,16 @@
 
 mod bag;
 mod comments;
+mod jigsaw;
+mod rows;
+mod terms;
 mod tokens;
 mod vocabulary;
 mod weighting;
 
 pub use bag::BagSet;
 pub use comments::Comments;
+pub use jigsaw::{load_comments, load_identity_templates, load_jigsaw, read_comments};
 pub use tokens::tokens;
 pub use vocabulary::{DuplicateWord, Vocabulary};
 pub use weighting::{Weighting, bag};
