@@ -200,6 +200,55 @@ pub enum Problem {
         /// Why.
         reason: String,
     },
+    /// A CSV file without the columns that are needed.
+    NoColumns {
+        /// The columns that are needed.
+        expected: String,
+        /// The columns that it has, joined by commas.
+        found: String,
+    },
+    /// A CSV file has two columns of one name.
+    ColumnTwice {
+        /// The name.
+        column: &'static str,
+    },
+    /// A quote of a CSV file that is never closed.
+    OpenQuote {
+        /// Its line, from 1.
+        line: u64,
+    },
+    /// A row of a CSV file has more or fewer fields than its header.
+    Fields {
+        /// The line, from 1, on which the row begins.
+        line: u64,
+        /// Fields of the header.
+        expected: usize,
+        /// Fields of the row.
+        found: usize,
+    },
+    /// A field of a CSV file is not what it must be.
+    Cell {
+        /// The line, from 1, on which its row begins.
+        line: u64,
+        /// Name of its column.
+        column: String,
+        /// What was expected.
+        expected: &'static str,
+        /// What is there; its beginning, where it is long.
+        found: String,
+    },
+    /// Bytes that are no UTF-8.
+    NotUtf8 {
+        /// Their line, from 1.
+        line: u64,
+    },
+    /// Comments of one class.
+    OneClass {
+        /// Number of comments.
+        comments: usize,
+        /// Whether they are toxic.
+        toxic: bool,
+    },
 }
 
 impl DataError {
@@ -322,6 +371,27 @@ impl fmt::Display for Problem {
             Self::Arch { at, what } => write!(f, "{at}: {what}"),
             Self::NotWritable { layer, reason } => {
                 write!(f, "layer {layer} cannot be written back: {reason}")
+            }
+            Self::NoColumns { expected, found } => {
+                write!(f, "expected columns {expected}; found {}", one_line(found))
+            }
+            Self::ColumnTwice { column } => {
+                write!(f, "line 1: expected one column {column}, found several")
+            }
+            Self::OpenQuote { line } => {
+                write!(f, "line {line}: a quote that opens here is not closed before the file ends")
+            }
+            Self::Fields { line, expected, found } => {
+                write!(f, "line {line}: expected {expected} fields as in the header, found {found}")
+            }
+            Self::Cell { line, column, expected, found } => {
+                let column = one_line(column);
+                write!(f, "line {line}, column {column}: expected {expected}, found {found:?}")
+            }
+            Self::NotUtf8 { line } => write!(f, "line {line}: expected UTF-8, found other bytes"),
+            Self::OneClass { comments, toxic } => {
+                let which = if *toxic { "toxic" } else { "not toxic" };
+                write!(f, "expected toxic comments and others, found {comments}, all {which}")
             }
         }
     }

@@ -6,8 +6,8 @@
 //! labels one.
 
 use super::error::{DataError, Problem};
-use flate2::read::MultiGzDecoder;
-use std::io::{self, Read};
+use super::unpacked::Unpacked;
+use std::io::Read;
 
 /// The longest side of an image that is read, in pixels.
 pub const MAX_SIDE: u32 = 4096;
@@ -77,25 +77,11 @@ struct Content<'n, R: Read> {
     offset: u64,
 }
 
-/// The first two bytes of a file, put back before the rest.
-type Whole<R> = io::Chain<io::Cursor<Vec<u8>>, R>;
-
-enum Unpacked<R: Read> {
-    Plain(Whole<R>),
-    Gzip(MultiGzDecoder<Whole<R>>),
-}
-
 impl<'n, R: Read> Content<'n, R> {
-    fn open(name: &'n str, mut source: R) -> Result<Self, DataError> {
-        let mut first = Vec::new();
-        if let Err(error) = source.by_ref().take(2).read_to_end(&mut first) {
-            let reason = error.to_string();
-            return Err(DataError::new(name, Problem::Read { offset: 0, reason }));
-        }
-        let gzip = first == [0x1f, 0x8b];
-        let whole = io::Cursor::new(first).chain(source);
-        let reader =
-            if gzip { Unpacked::Gzip(MultiGzDecoder::new(whole)) } else { Unpacked::Plain(whole) };
+    fn open(name: &'n str, source: R) -> Result<Self, DataError> {
+        let reader = Unpacked::open(source).map_err(|error| {
+            DataError::new(name, Problem::Read { offset: 0, reason: error.to_string() })
+        })?;
         Ok(Self { name, reader, offset: 0 })
     }
 
@@ -106,22 +92,12 @@ impl<'n, R: Read> Content<'n, R> {
     /// Up to `limit` bytes, fewer at the end of the content only. Memory grows with what is read.
     fn read(&mut self, limit: u64) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
-        let read = match &mut self.reader {
-            Unpacked::Plain(reader) => reader.take(limit).read_to_end(&mut bytes),
-            Unpacked::Gzip(reader) => reader.take(limit).read_to_end(&mut bytes),
-        };
+        let read = self.reader.by_ref().take(limit).read_to_end(&mut bytes);
         self.offset += bytes.len() as u64;
-        let Err(error) = read else { return Ok(bytes) };
-        let (offset, reason) = (self.offset, error.to_string());
-        // The decoder answers a damaged stream with these kinds; others come from the system.
-        let damage = matches!(
-            error.kind(),
-            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-        );
-        Err(self.error(match self.reader {
-            Unpacked::Gzip(_) if damage => Problem::Gzip { offset, reason },
-            _ => Problem::Read { offset, reason },
-        }))
+        match read {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(self.error(self.reader.problem(self.offset, &error))),
+        }
     }
 
     /// Four bytes of the header, which takes `whole` bytes in all.

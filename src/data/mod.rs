@@ -22,6 +22,7 @@ mod safetensors;
 mod set;
 mod split;
 pub mod text;
+mod unpacked;
 
 #[cfg(test)]
 mod tests;

@@ -6,14 +6,19 @@
 
 mod bag;
 mod comments;
+mod jigsaw;
+mod rows;
 mod stub;
+mod terms;
 mod tokens;
 mod vocabulary;
 mod weighting;
 
 pub use bag::BagSet;
 pub use comments::Comments;
+pub use jigsaw::{load_comments, load_identity_templates, load_jigsaw, read_comments};
 pub use stub::*;
+pub use terms::group_terms;
 pub use tokens::tokens;
 pub use vocabulary::{DuplicateWord, Vocabulary};
 pub use weighting::{Weighting, bag};

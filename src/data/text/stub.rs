@@ -1,5 +1,4 @@
 use super::Comments;
-use crate::data::DataError;
 pub const BUILTIN_SIZES: [usize; 3] = [6000, 4000, 8000];
 pub fn builtin_comments(_: u64, _: [usize; 3]) -> [Comments; 3] {
     Default::default()
@@ -10,18 +9,9 @@ pub fn builtin_unbiased_train(_: u64, _: [usize; 3]) -> Comments {
 pub fn builtin_identity_words() -> Vec<(String, Vec<String>)> {
     vec![]
 }
-pub fn group_terms(_: &str) -> &'static [&'static str] {
-    &[]
-}
 pub fn identity_reward_templates(_: u64, _: usize, _: usize) -> Comments {
     Default::default()
 }
 pub fn identity_test_templates(_: u64, _: usize, _: usize) -> Comments {
     Default::default()
-}
-pub fn load_comments(
-    _: &std::path::Path,
-    _: &mut dyn FnMut(u64, u64),
-) -> Result<Comments, DataError> {
-    Ok(Default::default())
 }

@@ -162,7 +162,8 @@ impl Material {
         let (per_term, without) = TEST_TEMPLATES;
         let test = identity_test_templates(0, per_term, without);
         let language = Arc::clone(&target.language);
-        let words = reward.groups.iter().map(|term| language.columns(&[term.clone()])).collect();
+        let words =
+            reward.groups.iter().map(|term| language.columns(std::slice::from_ref(term))).collect();
         let data = DataRecord {
             name: "identity templates".into(),
             train: 0,
@@ -219,15 +220,8 @@ impl Material {
             Some(target) => Arc::clone(&target.language),
             None => Arc::new(Language::of_comments(&train, MOST_WORDS)),
         };
-        let words = comments
-            .groups
-            .iter()
-            .map(|group| {
-                let terms: Vec<String> =
-                    group_terms(group).iter().map(ToString::to_string).collect();
-                language.columns(&terms)
-            })
-            .collect();
+        let words =
+            comments.groups.iter().map(|group| language.columns(&group_terms(group))).collect();
         let (per_term, without) = TEMPLATES_BESIDE;
         let beside = identity_reward_templates(seed, per_term, without);
         let data = DataRecord {

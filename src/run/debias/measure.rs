@@ -3,7 +3,7 @@
 use super::record::{DebiasFigures, GroupFigures, KindFigures};
 use crate::data::text::{BagSet, Comments};
 use crate::kernel::Kernel;
-use crate::metric::auc::{Ranking, auc, auc_scratch};
+use crate::metric::auc::{Ranking, auc_scratch};
 use crate::metric::bias::{
     GapKind, GroupAucs, Membership, Rates, demographic_parity_difference,
     equalized_odds_difference, fnr_gap, fpr_gap, jigsaw, jigsaw_scratch, matched_threshold,
@@ -221,10 +221,4 @@ pub(super) fn false_positive_rate(scores: &[f32], labels: &[u8], at: f32) -> Opt
     let flagged = negatives().filter(|&(&score, _)| score >= at).count();
     let all = negatives().count();
     (all > 0).then(|| flagged as f64 / all as f64)
-}
-
-/// AUC of scores.
-pub(super) fn area(scores: &[f32], labels: &[u8]) -> Result<Option<f64>, RunError> {
-    let mut scratch = vec![0; auc_scratch(scores.len())];
-    Ok(auc(scores, labels, &mut scratch)?)
 }
