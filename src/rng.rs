@@ -33,6 +33,14 @@ pub enum Purpose {
     Data = 10,
     /// Probes of an edited network (refits, relearning).
     Probe = 11,
+    /// Sentences that are generated.
+    Sentences = 12,
+    /// Labels of generated sentences.
+    Labels = 13,
+    /// Templates filled for a reward.
+    RewardText = 14,
+    /// Templates filled for a test.
+    TestText = 15,
 }
 
 /// One stream of random numbers.
