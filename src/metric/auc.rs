@@ -74,29 +74,36 @@ impl<'s> Ranking<'s> {
 
     /// AUC of the samples whose index `takes` accepts; `None` when they lack one class.
     pub fn auc_of(&self, takes: impl Fn(usize) -> bool) -> Option<f64> {
-        let [auc] = self.aucs_of(|index, _| [takes(index)]);
-        auc
+        let mut pairs = Pairs::default();
+        self.each(|higher, index, positive| {
+            pairs.add(higher, positive, u64::from(takes(index)));
+        });
+        pairs.auc()
     }
 
-    /// AUCs of several subsets in one pass: `takes` says by index, and by whether the sample is
+    /// AUCs of three subsets in one pass: `takes` says by index, and by whether the sample is
     /// positive, which of them hold it.
-    pub(super) fn aucs_of<const SUBSETS: usize>(
+    pub(super) fn three_aucs_of(
         &self,
-        takes: impl Fn(usize, bool) -> [bool; SUBSETS],
-    ) -> [Option<f64>; SUBSETS] {
-        let mut pairs = [Pairs::default(); SUBSETS];
+        takes: impl Fn(usize, bool) -> [bool; 3],
+    ) -> [Option<f64>; 3] {
+        let mut subsets = [Pairs::default(); 3];
+        self.each(|higher, index, positive| {
+            for (pairs, taken) in subsets.iter_mut().zip(takes(index, positive == 1)) {
+                pairs.add(higher, positive, u64::from(taken));
+            }
+        });
+        subsets.map(Pairs::auc)
+    }
+
+    /// Calls `visit` in rising order: is the score above the last one, the index, 1 for positive.
+    fn each(&self, mut visit: impl FnMut(bool, usize, u64)) {
         let mut last = u64::MAX;
         for &item in self.order {
             let score = item >> 32;
-            let higher = score != last;
+            visit(score != last, (item as u32 >> 1) as usize, item & 1);
             last = score;
-            let positive = item & 1;
-            let taken = takes((item as u32 >> 1) as usize, positive == 1);
-            for (pairs, taken) in pairs.iter_mut().zip(taken) {
-                pairs.add(higher, positive, u64::from(taken));
-            }
         }
-        pairs.map(Pairs::auc)
     }
 }
 

@@ -56,7 +56,7 @@ pub fn jigsaw(
     ShapeError::check("out", membership.groups, out.len())?;
     let ranking = Ranking::new(scores, labels, scratch)?;
     for (group, aucs) in out.iter_mut().enumerate() {
-        let [subgroup, bpsn, bnsp] = ranking.aucs_of(|index, positive| {
+        let [subgroup, bpsn, bnsp] = ranking.three_aucs_of(|index, positive| {
             let inside = membership.inside(index) >> group & 1 == 1;
             let outside = membership.outside(index) >> group & 1 == 1;
             let (own, other) = (inside & positive, outside & positive);
