@@ -13,6 +13,9 @@ mod tokens;
 mod vocabulary;
 mod weighting;
 
+#[cfg(test)]
+mod tests;
+
 pub use bag::BagSet;
 pub use comments::Comments;
 pub use jigsaw::{load_comments, load_identity_templates, load_jigsaw, read_comments};
