@@ -18,6 +18,9 @@ mod vocabulary;
 mod weighting;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use bag::BagSet;
 pub use comments::Comments;
 pub use generate::{

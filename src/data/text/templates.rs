@@ -97,7 +97,7 @@ const TEST: Templates = Templates {
         "Thanks to the {adjective} {term} {person} for the {thing}",
         "I grew up in a {term} household",
         "A {term} {person} repaired my {thing} outside the {place}",
-        "Her mother says that she is {term}",
+        "Her cousin wrote that she is {term}",
         "How {adjective} of the {term} {people} to bring a {thing}",
         "It is fine to be {term}",
         "The {adjective} {person} sat beside a {term} {person}",

@@ -348,7 +348,9 @@ impl DebiasConfig {
     }
 
     pub(super) fn settings(&self) -> Result<Settings, RunError> {
-        let mut ppo = ppo::Config::edit();
+        // Twice the samples of an update: rates are counted, and steps of a count are noise.
+        let edit = ppo::Config::edit();
+        let mut ppo = ppo::Config { rollout: 64, minibatch: 64, learning_rate: 4e-3, ..edit };
         for (key, value) in &self.set {
             ppo.set(key, value)
                 .map_err(|error| RunError::Usage(format!("--set {key}={value}: {error}")))?;

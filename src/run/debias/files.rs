@@ -14,6 +14,9 @@ use std::path::Path;
 /// [`RunError::Failed`] names the file.
 pub fn save_text_networks(dir: &Path, debiased: &Debiased) -> Result<(), RunError> {
     let folder = dir.join("networks");
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        RunError::Failed(format!("{}: cannot be made: {error}", folder.display()))
+    })?;
     for target in debiased.targets.iter().filter(|target| target.foreign.is_none()) {
         let words = target.language.vocabulary.words().join("\n") + "\n";
         write_file(&folder.join(format!("words-{}.txt", target.seed)), words.as_bytes())?;
