@@ -38,6 +38,8 @@ pub const BUILT_IN_POLICIES: &[(&str, &[u8])] = &[
     ("mask", include_bytes!("../../data/policies/mask.rwp")),
     ("shift-core", include_bytes!("../../data/policies/shift-core.rwp")),
     ("mask-core", include_bytes!("../../data/policies/mask-core.rwp")),
+    ("debias-shift", include_bytes!("../../data/policies/debias-shift.rwp")),
+    ("debias-mask", include_bytes!("../../data/policies/debias-mask.rwp")),
 ];
 
 impl TrainedPolicy {
