@@ -82,6 +82,9 @@ pub struct SparseSamples<'a> {
     pub bag: Bag<'a>,
     /// Class of each sample.
     pub labels: &'a [u8],
+    /// What the first layer gives for inputs that are not in the bag, its bias included: in panels, as its
+    /// output. Chains begin there, so weights of those inputs need not be run again and again.
+    pub fixed: Option<&'a [f32]>,
 }
 
 /// Why a network could not be run or trained.

@@ -17,6 +17,7 @@ pub struct Plain<'a> {
     /// Inputs where they are sparse; then `samples` has none, and `first` holds a panel of the first
     /// layer's output.
     bag: Option<Bag<'a>>,
+    fixed: Option<&'a [f32]>,
     first: &'a mut [f32],
     scratch: &'a mut [f32],
     logits: &'a mut [f32],
@@ -45,7 +46,17 @@ impl<'a> Plain<'a> {
         let scratch = arena.take(stack.scratch(panel))?;
         let logits = arena.take(panel.len(stack.outputs()))?;
         let first = Default::default();
-        Ok(Self { kernel, stack, parameters, samples, bag: None, first, scratch, logits })
+        Ok(Self {
+            kernel,
+            stack,
+            parameters,
+            samples,
+            bag: None,
+            fixed: None,
+            first,
+            scratch,
+            logits,
+        })
     }
 
     /// Memory for running `stack` over [`sparse`](Self::sparse) samples.
@@ -68,10 +79,13 @@ impl<'a> Plain<'a> {
         ShapeError::check("input", stack.inputs(), samples.bag.inputs())?;
         let outputs = stack.layers().first().map_or(0, |layer| layer.outputs());
         let batch = Batch::lanes(samples.bag.samples());
+        if let Some(fixed) = samples.fixed {
+            ShapeError::check("fixed part of the first layer", batch.len(outputs), fixed.len())?;
+        }
         let dense = Samples { batch, inputs: &[], labels: samples.labels };
         let plain = Self::new(kernel, stack, parameters, dense, arena)?;
         let first = arena.take(Batch::lanes(LANES).len(outputs))?;
-        Ok(Self { bag: Some(samples.bag), first, ..plain })
+        Ok(Self { bag: Some(samples.bag), fixed: samples.fixed, first, ..plain })
     }
 }
 
@@ -98,12 +112,8 @@ impl Forward for Plain<'_> {
             let whole = self.samples.batch;
             for panel in 0..whole.panels() {
                 let batch = whole.panel(panel);
-                layer.run(
-                    self.kernel,
-                    bag.part(panel * LANES, LANES),
-                    self.parameters,
-                    self.first,
-                )?;
+                let rows = bag.part(panel * LANES, LANES);
+                layer.run(self.kernel, rows, self.fixed, panel, self.parameters, self.first)?;
                 let scratch = self.scratch.get_mut(..self.stack.scratch(batch)).unwrap_or_default();
                 let values = self.logits.get_mut(..batch.len(classes)).unwrap_or_default();
                 self.stack.forward(

@@ -29,6 +29,8 @@ pub struct Prefix<'a> {
     samples: Samples<'a>,
     /// Input of the layer where it is sparse: then the layer is the first one, and `x` is empty.
     bag: Option<Bag<'a>>,
+    /// What it gives for inputs that are not in the bag.
+    fixed: Option<&'a [f32]>,
     /// Input of the layer, in panels.
     x: &'a mut [f32],
     /// Output of the unedited layer, in panels; empty without the thin form.
@@ -131,7 +133,8 @@ impl<'a> Prefix<'a> {
         let batch = samples.batch;
         ShapeError::check("samples of a panel", LANES, batch.width())?;
         ShapeError::check("input", batch.len(stack.inputs()), samples.inputs.len())?;
-        Self::build(kernel, stack, parameters, layer, samples, None, rank, accumulate, arena)
+        let source = (None, None);
+        Self::build(kernel, stack, parameters, layer, samples, source, rank, accumulate, arena)
     }
 
     /// As [`new`](Self::new) over sparse samples; the first layer is dense and takes them as they are.
@@ -150,10 +153,16 @@ impl<'a> Prefix<'a> {
         accumulate: bool,
         arena: &mut Arena<'a>,
     ) -> Result<Self, ForwardError> {
-        let SparseSamples { bag, labels } = samples;
+        let SparseSamples { bag, labels, fixed } = samples;
         ShapeError::check("input", stack.inputs(), bag.inputs())?;
+        if let Some(fixed) = fixed {
+            let outputs = stack.layers().first().map_or(0, Layer::outputs);
+            let expected = Batch::lanes(bag.samples()).len(outputs);
+            ShapeError::check("fixed part of the first layer", expected, fixed.len())?;
+        }
+        let source = (Some(bag), fixed);
         let samples = Samples { batch: Batch::lanes(bag.samples()), inputs: &[], labels };
-        Self::build(kernel, stack, parameters, layer, samples, Some(bag), rank, accumulate, arena)
+        Self::build(kernel, stack, parameters, layer, samples, source, rank, accumulate, arena)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -163,7 +172,7 @@ impl<'a> Prefix<'a> {
         parameters: &'a mut [f32],
         layer: usize,
         samples: Samples<'a>,
-        bag: Option<Bag<'a>>,
+        (bag, fixed): (Option<Bag<'a>>, Option<&'a [f32]>),
         rank: usize,
         accumulate: bool,
         arena: &mut Arena<'a>,
@@ -196,11 +205,25 @@ impl<'a> Prefix<'a> {
             match (bag, &first_layer) {
                 (Some(bag), Some(first)) if stays_sparse => {
                     let base = panel_of_mut(base, given, index);
-                    first.run(kernel, bag.part(index * LANES, LANES), parameters, base)?;
+                    first.run(
+                        kernel,
+                        bag.part(index * LANES, LANES),
+                        fixed,
+                        index,
+                        parameters,
+                        base,
+                    )?;
                     continue;
                 }
                 (Some(bag), Some(first)) => {
-                    first.run(kernel, bag.part(index * LANES, LANES), parameters, staged)?;
+                    first.run(
+                        kernel,
+                        bag.part(index * LANES, LANES),
+                        fixed,
+                        index,
+                        parameters,
+                        staged,
+                    )?;
                     let x = panel_of_mut(x, taken, index);
                     stack.forward(kernel, 1..layer, part, parameters, staged, scratch, x)?;
                 }
@@ -226,6 +249,7 @@ impl<'a> Prefix<'a> {
             outputs,
             samples,
             bag: bag.filter(|_| stays_sparse),
+            fixed: fixed.filter(|_| stays_sparse),
             x,
             base,
             current,
@@ -369,6 +393,7 @@ impl Forward for Changed<'_, '_> {
             outputs,
             samples,
             bag,
+            fixed,
             ref x,
             ref base,
             ref current,
@@ -418,6 +443,8 @@ impl Forward for Changed<'_, '_> {
                 (Change::Weights(weights), None) => {
                     let start = bias.map_or(Start::Zero, Start::Bias);
                     if let Some(bag) = bag {
+                        let fixed = fixed.map(|fixed| panels_of(fixed, outputs, index, part));
+                        let start = fixed.map_or(start, Start::Values);
                         kernel.sparse_forward(bag, outputs, weights, start, hidden)?;
                     } else {
                         kernel.dense_forward(part, inputs, outputs, weights, start, x, hidden)?;
@@ -493,17 +520,24 @@ impl FirstLayer {
         }
     }
 
-    /// Its output, in panels.
+    /// Its output for panel `panel` of the samples, whose rows are `bag`.
     pub(super) fn run(
         &self,
         kernel: Kernel,
         bag: Bag<'_>,
+        fixed: Option<&[f32]>,
+        panel: usize,
         parameters: &[f32],
         output: &mut [f32],
     ) -> Result<(), ShapeError> {
         let part = |range: &Range<usize>| parameters.get(range.clone()).unwrap_or_default();
-        let start = self.bias.as_ref().map_or(Start::Zero, |range| Start::Bias(part(range)));
-        let output = output.get_mut(..Batch::lanes(bag.samples()).len(self.outputs));
+        let batch = Batch::lanes(bag.samples());
+        let start = match (fixed, &self.bias) {
+            (Some(fixed), _) => Start::Values(panels_of(fixed, self.outputs, panel, batch)),
+            (None, Some(bias)) => Start::Bias(part(bias)),
+            (None, None) => Start::Zero,
+        };
+        let output = output.get_mut(..batch.len(self.outputs));
         let output = output.unwrap_or_default();
         kernel.sparse_forward(bag, self.outputs, part(&self.weights), start, output)
     }

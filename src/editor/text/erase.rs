@@ -7,8 +7,8 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 /// Directions that are erased at most: more erase what the classes are told apart by.
 const RANK: usize = 3;
 
-/// Most inputs of a layer that is solved for.
-const MOST_INPUTS: usize = 1024;
+/// Most inputs of a layer (words that occur, for the first one) that `leace` solves for.
+pub const LEACE_INPUTS: usize = 1024;
 
 /// Directions of the inputs whose variance is below this part of the largest are left alone.
 const TOLERANCE: f64 = 1e-6;
@@ -119,7 +119,7 @@ pub(super) fn leace(problem: &TextProblem<'_>, _: &mut dyn Judge) -> Result<Text
 }
 
 fn small(inputs: usize) -> Result<(), EditError> {
-    if inputs <= MOST_INPUTS {
+    if inputs <= LEACE_INPUTS {
         return Ok(());
     }
     Err(EditError::Unfit("the layer has too many inputs for its covariance to be solved"))

@@ -9,6 +9,8 @@ mod erase;
 mod gradient;
 mod search;
 
+pub use erase::LEACE_INPUTS;
+
 use super::{EditError, EditorKind};
 use crate::kernel::{Bag, Batch, Kernel};
 use crate::model::{Forward, Plain, SparseSamples, Training};
@@ -253,7 +255,8 @@ impl TextProblem<'_> {
         }
         let features = before.outputs();
         let own = self.parameters.get(..before.parameters()).unwrap_or_default();
-        let samples = SparseSamples { bag: self.reward.bag, labels: self.reward.labels };
+        let samples =
+            SparseSamples { bag: self.reward.bag, labels: self.reward.labels, fixed: None };
         let mut heap = Heap::new(Plain::sparse_need(&before));
         let mut rows = vec![0.0; samples.labels.len() * features];
         let mut net = Plain::sparse(self.kernel, &before, own, samples, &mut heap.arena())?;

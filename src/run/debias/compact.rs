@@ -1,7 +1,8 @@
 //! The network without the words that do not occur: what the editors of a sparse layer work on.
 
 use crate::data::text::BagSet;
-use crate::kernel::Bag;
+use crate::kernel::{Bag, Batch, Kernel, Start};
+use crate::model::SparseSamples;
 use crate::nn::{Kind, Stack};
 use crate::run::error::RunError;
 
@@ -12,20 +13,30 @@ pub(super) struct Compact {
     pub(super) columns: Vec<u32>,
     pub(super) stack: Stack,
     pub(super) parameters: Vec<f32>,
-    /// The texts over the columns that occur.
+    /// The texts over those columns.
     pub(super) bag: BagSet,
+    /// What the first layer gives for all other columns, in panels; `None` where the texts have no others.
+    fixed: Option<Vec<f32>>,
     outputs: usize,
 }
 
 impl Compact {
-    pub(super) fn new(stack: &Stack, parameters: &[f32], texts: &BagSet) -> Result<Self, RunError> {
-        let mut columns = texts.columns().to_vec();
+    /// The network over the columns of `texts`, or of `of` where only words that occur there are edited.
+    pub(super) fn new(
+        kernel: Kernel,
+        stack: &Stack,
+        parameters: &[f32],
+        texts: &BagSet,
+        of: Option<&BagSet>,
+    ) -> Result<Self, RunError> {
+        let mut columns = of.unwrap_or(texts).columns().to_vec();
         columns.sort_unstable();
         columns.dedup();
-        let bag =
-            texts.map_columns(|column| columns.binary_search(&column).ok().map(|at| at as u32));
-        let first = stack.layers().first().map(|layer| *layer.kind());
-        let Some(Kind::Dense { outputs, bias, .. }) = first else {
+        let place = |column: u32| columns.binary_search(&column).ok().map(|at| at as u32);
+        let bag = texts.map_columns(place);
+        let layer = stack.layers().first();
+        let first = layer.map(|layer| *layer.kind());
+        let (Some(Kind::Dense { outputs, bias, .. }), Some(layer)) = (first, layer) else {
             return Err(RunError::Failed("the network's first layer does not take words".into()));
         };
         if columns.is_empty() {
@@ -33,6 +44,22 @@ impl Compact {
                 "none of the reward split's words is in the network's vocabulary".into(),
             ));
         }
+        let fixed = match of {
+            None => None,
+            Some(_) => {
+                let rest = texts.map_columns(|column| match place(column) {
+                    None => Some(column),
+                    Some(_) => None,
+                });
+                let mut fixed = vec![0.0; Batch::lanes(texts.len()).len(outputs)];
+                let weights = parameters.get(layer.weight_range()).unwrap_or_default();
+                let start = layer.bias_range().and_then(|range| parameters.get(range));
+                let start = start.map_or(Start::Zero, Start::Bias);
+                let rest = rest.view(stack.inputs())?;
+                kernel.sparse_forward(rest, outputs, weights, start, &mut fixed)?;
+                Some(fixed)
+            }
+        };
         let mut small = Stack::new([columns.len(), 1, 1]);
         for (index, layer) in stack.layers().iter().enumerate() {
             let kind = match index {
@@ -48,12 +75,17 @@ impl Compact {
         let mut own: Vec<f32> = columns.iter().flat_map(row).copied().collect();
         let words = stack.inputs() * outputs;
         own.extend_from_slice(parameters.get(words..).unwrap_or_default());
-        Ok(Self { columns, stack: small, parameters: own, bag, outputs })
+        Ok(Self { columns, stack: small, parameters: own, bag, fixed, outputs })
     }
 
     /// The texts, as kernels take them.
     pub(super) fn bag(&self) -> Result<Bag<'_>, RunError> {
         Ok(self.bag.view(self.columns.len())?)
+    }
+
+    /// The texts with their labels, as worlds take them.
+    pub(super) fn samples<'c>(&'c self, labels: &'c [u8]) -> Result<SparseSamples<'c>, RunError> {
+        Ok(SparseSamples { bag: self.bag()?, labels, fixed: self.fixed.as_deref() })
     }
 
     /// The whole network with the small one's parameters.

@@ -81,7 +81,7 @@ impl WholeNetwork<'_> {
     pub(super) fn score(&mut self, parameters: &[f32]) -> Result<Score, RunError> {
         let stack = &self.target.stack;
         let bag = self.court.bag.view(stack.inputs())?;
-        let samples = SparseSamples { bag, labels: &self.court.labels };
+        let samples = SparseSamples { bag, labels: &self.court.labels, fixed: None };
         let mut heap = Heap::new(Plain::sparse_need(stack));
         let mut net = Plain::sparse(self.kernel, stack, parameters, samples, &mut heap.arena())?;
         Ok(self.task.score(&mut net, Split::Reward)?)

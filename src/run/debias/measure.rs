@@ -28,7 +28,7 @@ pub(super) fn scores(
     bag: &BagSet,
 ) -> Result<Vec<f32>, RunError> {
     let labels = vec![0; bag.len()];
-    let samples = SparseSamples { bag: bag.view(stack.inputs())?, labels: &labels };
+    let samples = SparseSamples { bag: bag.view(stack.inputs())?, labels: &labels, fixed: None };
     let mut heap = Heap::new(Plain::sparse_need(stack));
     let mut net = Plain::sparse(kernel, stack, parameters, samples, &mut heap.arena())?;
     let mut scores = vec![0.0; bag.len()];

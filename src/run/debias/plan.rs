@@ -10,7 +10,7 @@ use super::target::{TextTarget, text_target_key};
 use super::unit::{Case, Found, Unit};
 use crate::data::text::Comments;
 use crate::editor::View;
-use crate::editor::text::TextEditorInfo;
+use crate::editor::text::{LEACE_INPUTS, TextEditorInfo};
 use crate::nn::{Kind, Stack};
 use crate::run::error::RunError;
 use crate::run::observer::Observer;
@@ -79,7 +79,7 @@ pub fn debias(config: &DebiasConfig, observer: &dyn Observer) -> Result<Debiased
     let (methods, named) = config.methods()?;
     let mut kept = Vec::new();
     for method in methods {
-        match unfit(method, first) {
+        match unfit(method, first, &config.layer_name()) {
             Some(why) if named => {
                 return Err(RunError::Failed(format!("--editor {}: {why}", method.name())));
             }
@@ -199,7 +199,7 @@ fn units<'a>(
 const PAPER_LAYER: &str = "16x2";
 
 /// Why a method cannot edit a target.
-fn unfit(method: Method, case: &Case) -> Option<&'static str> {
+fn unfit(method: Method, case: &Case, layer: &str) -> Option<&'static str> {
     let Case { target, material, .. } = case;
     let layers = target.stack.layers();
     match method {
@@ -221,13 +221,21 @@ fn unfit(method: Method, case: &Case) -> Option<&'static str> {
                 Some("it does not end in a layer of two classes")
             } else if *words && material.words.iter().all(Vec::is_empty) {
                 Some("no word that names a group is in the vocabulary")
-            } else if *name == "leace" && material.beside.is_some() && layers.len() == 1 {
+            } else if *name == "leace" && target.stack.find(layer) == Some(0) && crowded(case) {
                 Some("its first layer has too many words for their covariance to be solved")
             } else {
                 None
             }
         }
     }
+}
+
+/// Whether more words occur in the reward split than can be solved for.
+fn crowded(case: &Case) -> bool {
+    let mut columns = case.material.reward.bag.columns().to_vec();
+    columns.sort_unstable();
+    columns.dedup();
+    columns.len() > LEACE_INPUTS
 }
 
 fn policies(config: &DebiasConfig, methods: &[Method]) -> Result<Vec<TrainedPolicy>, RunError> {

@@ -9,7 +9,6 @@ use super::target::TextTarget;
 use crate::data::text::identity_reward_templates;
 use crate::kernel::Kernel;
 use crate::metric::bias::{Rates, rates};
-use crate::model::SparseSamples;
 use crate::num::{self, Digest};
 use crate::ppo::{Context, NeuronConfig, NeuronPolicy, NeuronPpo};
 use crate::rng::{Purpose, Rng};
@@ -257,7 +256,7 @@ fn train_policy(
         networks.iter().map(|(_, material)| Court::new(material, Vec::new())).collect();
     let mut owned = Vec::new();
     for ((target, _), court) in networks.iter().zip(&courts) {
-        let compact = Compact::new(&target.stack, &target.parameters, &court.bag)?;
+        let compact = Compact::new(kernel, &target.stack, &target.parameters, &court.bag, None)?;
         let (need, wide) = court.need();
         let samples = court.labels.len();
         let memory = (
@@ -297,7 +296,7 @@ fn train_policy(
         };
         let columns = Columns::new(&request, &mut column_heap.arena())
             .map_err(|error| RunError::Failed(error.to_string()))?;
-        let samples = SparseSamples { bag: compact.bag()?, labels: &court.labels };
+        let samples = compact.samples(&court.labels)?;
         let mut arena = world_heap.arena();
         let stack = &compact.stack;
         let world = World::sparse(world, kernel, stack, parameters, 0, samples, task, &mut arena)?;

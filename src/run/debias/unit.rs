@@ -11,7 +11,6 @@ use crate::editor::text::{TextEditorInfo, TextProblem};
 use crate::editor::{EditorInfo, Job, JobMemory, JobShape, Outcome, Point, Settings, Sight, View};
 use crate::env::Env;
 use crate::kernel::Kernel;
-use crate::model::SparseSamples;
 use crate::num::{self, Digest};
 use crate::run::error::RunError;
 use crate::run::observer::Observer;
@@ -271,6 +270,16 @@ impl Unit<'_> {
         })
     }
 
+    /// The network over the words that are edited. Of real comments' many rare words nothing can be
+    /// learned from a few thousand labels: where templates stand beside them, the templates' words alone
+    /// are edited.
+    fn compact(&self, parameters: &[f32]) -> Result<Compact, RunError> {
+        let Case { target, court, material, .. } = self.case;
+        let beside = material.beside.as_ref().filter(|_| self.layer == 0);
+        let of = beside.map(|part| &part.bag);
+        Compact::new(self.kernel(), &target.stack, parameters, &court.bag, of)
+    }
+
     fn world(&self, editor: &EditorInfo, kind: WorldKind) -> Config {
         let mut world = match editor.view {
             View::None => self.config.world(kind),
@@ -286,13 +295,13 @@ impl Unit<'_> {
         let Case { target, court, seed, .. } = self.case;
         let kind = self.kind.unwrap_or(WorldKind::Shift);
         let config = self.world(editor, kind);
-        let compact = Compact::new(&target.stack, &target.parameters, &court.bag)?;
+        let compact = self.compact(&target.parameters)?;
         let (stack, kernel) = (&compact.stack, self.kernel());
         let mut own = compact.parameters.clone();
         let (need, wide) = court.need();
         let (mut task_heap, mut wide) = (Heap::new(need), vec![0; wide]);
         let mut task = court.task(self.config.task(), target, &mut task_heap, &mut wide)?;
-        let samples = SparseSamples { bag: compact.bag()?, labels: &court.labels };
+        let samples = compact.samples(&court.labels)?;
         let count = samples.labels.len();
         let mut heap = Heap::new(World::sparse_need(&config, stack, self.layer, count));
         let mut world = World::sparse(
@@ -420,9 +429,8 @@ impl Unit<'_> {
         if self.layer_name().is_empty() {
             return None;
         }
-        let Case { target, court, .. } = self.case;
-        let before = Compact::new(&target.stack, &target.parameters, &court.bag).ok()?;
-        let after = Compact::new(&target.stack, parameters, &court.bag).ok()?;
+        let before = self.compact(&self.case.target.parameters).ok()?;
+        let after = self.compact(parameters).ok()?;
         let weights = before.stack.layers().get(self.layer)?.weight_range();
         Some(edit_norm(&before.parameters, &after.parameters, weights))
     }
