@@ -35,12 +35,12 @@ pub enum Purpose {
     Probe = 11,
     /// Sentences that are generated.
     Sentences = 12,
+    /// Templates that are filled for a reward.
+    RewardText = 13,
+    /// Templates that are filled for a test.
+    TestText = 14,
     /// Labels of generated sentences.
-    Labels = 13,
-    /// Templates filled for a reward.
-    RewardText = 14,
-    /// Templates filled for a test.
-    TestText = 15,
+    Labels = 15,
 }
 
 /// One stream of random numbers.

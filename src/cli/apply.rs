@@ -22,7 +22,7 @@ pub(super) struct Args {
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let kernel = args.kernel.kernel()?;
-    let network = args.network.load()?;
+    let network = run::load_any_model(&args.network.model, args.network.arch.as_deref())?;
     let model = &args.network.model;
     let edited = run::apply_edit(kernel, &args.edit, model, &network)?;
     let out = args.out.clone().unwrap_or_else(|| {
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
         out.display()
     ))?;
     // Undoing a folded batch normalisation rounds.
-    let written = run::load_model(&out, args.network.arch.as_deref())?.digest();
+    let written = run::load_any_model(&out, args.network.arch.as_deref())?.digest();
     if written == edited.digest() {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use super::target::{Target, TargetConfig, network_digest};
 use super::unlearn::{Artifact, Unlearned};
 use crate::data::SafeTensors;
 use crate::kernel::Kernel;
-use crate::nn::{Kind, Stack};
+use crate::nn::Kind;
 use crate::num;
 use crate::slab::Heap;
 use crate::snapshot::{EditFile, FileKind, MAGIC, NetworkFile, SnapshotError, peek};
@@ -159,8 +159,32 @@ pub fn apply_edit(
         outputs: edit.outputs,
     };
     let actions: Vec<f32> = edit.actions().collect();
-    let parameters = changed(kernel, &network.stack, &network.parameters, layer, &change, &actions)
-        .map_err(|error| wrong(error.to_string()))?;
+    let range = network.stack.layers().get(layer).map(|layer| layer.weight_range());
+    let range = range.unwrap_or_default();
+    let mut parameters = network.parameters.clone();
+    let weights = parameters.get(range.clone()).unwrap_or_default();
+    let columns: Option<Vec<usize>> =
+        edit.columns().map(|columns| columns.map(|column| column as usize).collect());
+    let rows = weights.chunks(edit.outputs.max(1));
+    let own: Vec<f32> = match &columns {
+        None => weights.to_vec(),
+        Some(columns) => {
+            let rows: Vec<&[f32]> = rows.collect();
+            let of = |&column: &usize| rows.get(column).copied().unwrap_or_default();
+            columns.iter().flat_map(of).copied().collect()
+        }
+    };
+    let own = changed(kernel, own, &change, &actions).map_err(|error| wrong(error.to_string()))?;
+    let weights = parameters.get_mut(range).unwrap_or_default();
+    match &columns {
+        None => weights.copy_from_slice(&own),
+        Some(columns) => {
+            for (&column, row) in columns.iter().zip(own.chunks(edit.outputs.max(1))) {
+                let to = weights.get_mut(column * row.len()..(column + 1) * row.len());
+                to.unwrap_or_default().copy_from_slice(row);
+            }
+        }
+    }
     let edited = digest(&parameters);
     if edited != edit.after {
         return Err(wrong(format!(
@@ -171,26 +195,21 @@ pub fn apply_edit(
     Ok(Target { parameters, ..network.clone() })
 }
 
-/// `parameters` after the actions of one episode.
+/// `weights` after the actions of one episode.
 fn changed(
     kernel: Kernel,
-    stack: &Stack,
-    parameters: &[f32],
-    layer: usize,
+    mut weights: Vec<f32>,
     change: &Change,
     actions: &[f32],
 ) -> Result<Vec<f32>, crate::error::ShapeError> {
-    let mut parameters = parameters.to_vec();
-    let range = stack.layers().get(layer).map(|layer| layer.weight_range()).unwrap_or_default();
     let mut heap = Heap::new(change.need());
     let mut arena = heap.arena();
     let scratch = arena.take(change.need().f32s).unwrap_or_default();
     for action in actions.chunks_exact(change.action_len().max(1)) {
-        let weights = parameters.get(range.clone()).unwrap_or_default().to_vec();
-        let out = parameters.get_mut(range.clone()).unwrap_or_default();
-        change.form(kernel, action, &weights, scratch, out)?;
+        let before = weights.clone();
+        change.form(kernel, action, &before, scratch, &mut weights)?;
     }
-    Ok(parameters)
+    Ok(weights)
 }
 
 fn digest(parameters: &[f32]) -> u64 {
@@ -261,7 +280,7 @@ pub fn inspect(path: &Path) -> Result<String, RunError> {
                 let _ = writeln!(text, "  {:<8} {what}{rms}", layer.name());
             }
         }
-        FileKind::Edit => {
+        FileKind::Edit | FileKind::WordEdit => {
             let edit = EditFile::read(&bytes).map_err(at(path))?;
             let (world, unit) = match (edit.shift, edit.absolute) {
                 (false, _) => ("mask", String::new()),

@@ -24,6 +24,21 @@ fn failed(error: DataError) -> RunError {
 /// # Errors
 /// [`RunError::Failed`] names the file and what is wrong with it.
 pub fn load_model(path: &Path, arch: Option<&Path>) -> Result<Target, RunError> {
+    let model = load_any_model(path, arch)?;
+    if model.foreign.as_ref().is_some_and(|foreign| foreign.text.is_some()) {
+        return Err(RunError::Failed(format!(
+            "{}: a network over texts (its description names a vocabulary): debias edits it",
+            path.display()
+        )));
+    }
+    Ok(model)
+}
+
+/// As [`load_model`], for networks over images and over texts alike.
+///
+/// # Errors
+/// As [`load_model`].
+pub fn load_any_model(path: &Path, arch: Option<&Path>) -> Result<Target, RunError> {
     let refused = |what: String| Err(RunError::Failed(format!("{}: {what}", path.display())));
     let mut start = Vec::new();
     let opened = File::open(path);
@@ -44,13 +59,6 @@ pub fn load_model(path: &Path, arch: Option<&Path>) -> Result<Target, RunError> 
         ),
         (false, Some(arch)) => {
             let foreign = Foreign::open(path, arch).map_err(failed)?;
-            if foreign.text.is_some() {
-                return refused(
-                    "a network over texts (its description names a vocabulary): it can be \
-                                edited by debias"
-                        .into(),
-                );
-            }
             let mut key = num::Digest::new();
             key.bytes(foreign.file().bytes());
             Ok(Target {

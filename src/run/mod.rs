@@ -35,7 +35,9 @@ pub use error::RunError;
 pub use evaluate::{Evaluation, PartAccuracy, evaluate};
 pub(crate) use files::Staged;
 pub use files::{Store, apply_edit, inspect, load_network, save_network, target_key, write_file};
-pub use loaded::{check_writable, editors_for, extension, load_model, near_chance, save_model};
+pub use loaded::{
+    check_writable, editors_for, extension, load_any_model, load_model, near_chance, save_model,
+};
 pub use observer::{Observer, Silent};
 pub use policy::{BUILT_IN_POLICIES, TrainedPolicy};
 pub use prepare::{Part, Prepared};

@@ -22,6 +22,8 @@ pub enum FileKind {
     Edit,
     /// A policy (`.rwp`).
     Policy,
+    /// An edit of some of the inputs of a layer (`.rwe`).
+    WordEdit,
 }
 
 impl FileKind {
@@ -30,15 +32,17 @@ impl FileKind {
             Self::Network => b'N',
             Self::Edit => b'E',
             Self::Policy => b'P',
+            Self::WordEdit => b'W',
         }
     }
 
-    /// "a network", "an edit" or "a policy".
+    /// "a network", "an edit", "a policy" or "an edit of some inputs".
     pub const fn name(self) -> &'static str {
         match self {
             Self::Network => "a network",
             Self::Edit => "an edit",
             Self::Policy => "a policy",
+            Self::WordEdit => "an edit of some inputs",
         }
     }
 }
@@ -148,7 +152,7 @@ pub fn peek(bytes: &[u8]) -> Result<Head, SnapshotError> {
     let cut = SnapshotError::Length { expected: HEAD, found: bytes.len() };
     let (head, body) = bytes.split_at_checked(HEAD).ok_or(cut)?;
     let &[_, _, _, byte, v0, v1, l0, l1, l2, l3, c0, c1, c2, c3] = head else { return Err(cut) };
-    let kinds = [FileKind::Network, FileKind::Edit, FileKind::Policy];
+    let kinds = [FileKind::Network, FileKind::Edit, FileKind::Policy, FileKind::WordEdit];
     let kind = kinds.into_iter().find(|kind| kind.byte() == byte);
     let kind = kind.ok_or(SnapshotError::UnknownKind { byte })?;
     let version = u16::from_le_bytes([v0, v1]);

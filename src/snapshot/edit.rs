@@ -1,6 +1,6 @@
 //! Edits as files: the actions that change one layer, and the digests that they belong to.
 
-use super::container::{FileKind, HEAD, SnapshotError, Values, Writer, open};
+use super::container::{FileKind, HEAD, SnapshotError, Values, Writer, open, peek};
 use serde::{Deserialize, Serialize};
 
 /// An edit: `steps` actions of rank `rank` on one layer. Under 2 kB for 128 × 32 at rank 1.
@@ -20,7 +20,7 @@ pub struct EditFile<'b> {
     pub steps: usize,
     /// Name of the layer.
     pub layer: &'b str,
-    /// Inputs of the layer.
+    /// Inputs of the layer; with [`columns`](Self::columns), how many of them are edited.
     pub inputs: usize,
     /// Outputs of the layer.
     pub outputs: usize,
@@ -28,7 +28,58 @@ pub struct EditFile<'b> {
     pub before: u64,
     /// Digest of the whole network after it.
     pub after: u64,
+    /// Which inputs of the layer are edited, as gaps; empty for all.
+    gaps: &'b [u8],
     actions: Values<'b>,
+}
+
+/// Writes which inputs are edited: distances from one to the next, seven bits a byte. Returns the number
+/// of bytes; 5 for each column are always enough.
+///
+/// # Errors
+/// [`SnapshotError`]: columns that do not rise, or a buffer that is too small.
+pub fn encode_columns(columns: &[u32], out: &mut [u8]) -> Result<usize, SnapshotError> {
+    let (mut used, mut next) = (0, 0u32);
+    let have = out.len();
+    for &column in columns {
+        let expected = "rising columns";
+        let gap = column.checked_sub(next);
+        let mut gap = gap.ok_or(SnapshotError::Malformed { offset: 0, expected })?;
+        next = column.saturating_add(1);
+        loop {
+            let more = if gap > 0x7f { 0x80 } else { 0 };
+            let slot = out.get_mut(used).ok_or(SnapshotError::TooSmall { have })?;
+            *slot = (gap & 0x7f) as u8 | more;
+            used += 1;
+            gap >>= 7;
+            if more == 0 {
+                break;
+            }
+        }
+    }
+    Ok(used)
+}
+
+/// Reads what [`encode_columns`] wrote; ends early where it is not that.
+fn decode_columns(gaps: &[u8]) -> impl Iterator<Item = u32> + '_ {
+    let (mut bytes, mut next) = (gaps.iter(), Some(0u32));
+    core::iter::from_fn(move || {
+        let (mut gap, mut shift) = (0u64, 0);
+        loop {
+            let &byte = bytes.next()?;
+            gap |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                break;
+            }
+            shift += 7;
+            if shift > 28 {
+                return None;
+            }
+        }
+        let column = u32::try_from(u64::from(next?) + gap).ok()?;
+        next = column.checked_add(1);
+        Some(column)
+    })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,8 +124,20 @@ impl<'b> EditFile<'b> {
             outputs,
             before,
             after,
+            gaps: &[],
             actions,
         }
+    }
+
+    /// The same for some inputs of the layer only: `gaps` is what [`encode_columns`] wrote of as many
+    /// columns as [`inputs`](Self::inputs) says.
+    pub const fn of_columns(self, gaps: &'b [u8]) -> Self {
+        Self { gaps, ..self }
+    }
+
+    /// The inputs that are edited, rising; `None` for all.
+    pub fn columns(&self) -> Option<impl Iterator<Item = u32> + 'b> {
+        (!self.gaps.is_empty()).then(|| decode_columns(self.gaps))
     }
 
     /// Values of all actions.
@@ -85,7 +148,8 @@ impl<'b> EditFile<'b> {
 
     /// Bytes that the file takes at the most.
     pub const fn bound(&self) -> usize {
-        (HEAD + 96 + self.layer.len()).saturating_add(self.actions_len().saturating_mul(4))
+        (HEAD + 106 + self.layer.len() + self.gaps.len())
+            .saturating_add(self.actions_len().saturating_mul(4))
     }
 
     /// Writes the file to the front of `out` and returns its length.
@@ -103,7 +167,12 @@ impl<'b> EditFile<'b> {
         }
         check(self.step, self.unit, actions.iter().copied()).map_err(bad)?;
         let small = |size: usize| u32::try_from(size).map_err(|_| bad("sizes below 2^32"));
-        let mut writer = Writer::new(FileKind::Edit, out);
+        let some = !self.gaps.is_empty();
+        if some && decode_columns(self.gaps).count() != self.inputs {
+            return Err(bad(AS_MANY_COLUMNS));
+        }
+        let kind = if some { FileKind::WordEdit } else { FileKind::Edit };
+        let mut writer = Writer::new(kind, out);
         writer.record(&Record {
             shift: self.shift,
             absolute: self.absolute,
@@ -117,6 +186,9 @@ impl<'b> EditFile<'b> {
             before: self.before,
             after: self.after,
         })?;
+        if some {
+            writer.record(&self.gaps)?;
+        }
         writer.values(actions)?;
         writer.finish()
     }
@@ -126,7 +198,8 @@ impl<'b> EditFile<'b> {
     /// # Errors
     /// [`SnapshotError`].
     pub fn read(bytes: &'b [u8]) -> Result<Self, SnapshotError> {
-        let mut reader = open(FileKind::Edit, bytes)?;
+        let some = peek(bytes)?.kind == FileKind::WordEdit;
+        let mut reader = open(if some { FileKind::WordEdit } else { FileKind::Edit }, bytes)?;
         let record: Record<'b> = reader.record("the description of an edit")?;
         let mut edit = Self::new(
             record.shift,
@@ -141,6 +214,14 @@ impl<'b> EditFile<'b> {
         );
         if edit.is_nothing() {
             return Err(reader.malformed(AT_LEAST_1));
+        }
+        if some {
+            edit.gaps = reader.record("which columns are edited")?;
+            let columns = decode_columns(edit.gaps).count();
+            let whole = edit.gaps.last().is_some_and(|last| last & 0x80 == 0);
+            if columns != edit.inputs || !whole {
+                return Err(reader.malformed(AS_MANY_COLUMNS));
+            }
         }
         edit.actions = reader.values(edit.actions_len())?;
         check(edit.step, edit.unit, edit.actions.iter())
@@ -158,6 +239,8 @@ impl<'b> EditFile<'b> {
         self.actions.iter()
     }
 }
+
+const AS_MANY_COLUMNS: &str = "as many rising columns as there are inputs";
 
 const AT_LEAST_1: &str = "a rank, a length and sizes of at least 1";
 

@@ -13,6 +13,6 @@ mod network;
 mod policy;
 
 pub use container::{FileKind, HEAD, Head, MAGIC, SnapshotError, VERSION, peek};
-pub use edit::EditFile;
+pub use edit::{EditFile, encode_columns};
 pub use network::NetworkFile;
 pub use policy::PolicyFile;

@@ -143,7 +143,7 @@ mod tests {
         assert_eq!((chosen.row(0), chosen.row(1)), (set.row(2), set.row(0)));
         let all = set.joined(&chosen);
         assert_eq!((all.len(), all.row(3), all.row(1)), (5, set.row(2), set.row(1)));
-        let renamed = set.map_columns(|column| (column != 1).then_some(column - 4));
+        let renamed = set.map_columns(|column| (column != 1).then(|| column - 4));
         assert_eq!((renamed.row(0), renamed.len()), ((&[0][..], &[1.5][..]), 3));
         assert!(set.view(5).is_ok() && set.view(4).is_err());
     }

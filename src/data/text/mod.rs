@@ -19,6 +19,8 @@ mod weighting;
 mod words;
 
 #[cfg(test)]
+mod generate_tests;
+#[cfg(test)]
 mod tests;
 
 pub use bag::BagSet;

@@ -43,7 +43,8 @@ impl Filler<'_> {
         test_only: &'static [&'static str],
     ) -> &'static str {
         let new = self.test && !test_only.is_empty() && self.chance(NEW);
-        *self.pick(if new { test_only } else { words })
+        let list: &[&'static str] = if new { test_only } else { words };
+        *self.pick(list)
     }
 
     /// A word of the slot `name`; the name itself where there is no such slot.

@@ -93,14 +93,14 @@ const TEST: Templates = Templates {
     neutral: &[
         "Yesterday a {term} {person} gave us a {thing}",
         "Our {person} is a proud {term} parent",
-        "Many {term} {people} spend the evening at the {place}",
-        "Thanks to the {adjective} {term} {person} for the {thing}",
+        "There were {term} {people} at the {place}",
+        "Thanks to the {term} {person} for the {thing}",
         "I grew up in a {term} household",
-        "A {term} {person} repaired my {thing} outside the {place}",
+        "A {term} {person} stood outside the {place}",
         "Her cousin wrote that she is {term}",
         "How {adjective} of the {term} {people} to bring a {thing}",
         "It is fine to be {term}",
-        "The {adjective} {person} sat beside a {term} {person}",
+        "Who sat beside the {adjective} {term} {person}",
     ],
     toxic: &[
         "What a {insult} {term} {noun}",
@@ -203,8 +203,10 @@ mod tests {
         }
         // Nor does a slot's word stand in the other set's templates.
         for (one, other) in [(&REWARD, &TEST), (&TEST, &REWARD)] {
+            let plain = |template: &&str| fill(template, |_| String::new());
+            let texts = one.neutral.iter().chain(one.toxic).map(plain);
             let literal: BTreeSet<String> =
-                one.neutral.iter().chain(one.toxic).flat_map(|text| tokens(text, 1)).collect();
+                texts.flat_map(|text| tokens(&text, 1).collect::<Vec<_>>()).collect();
             for word in other.slots.iter().flat_map(|(_, words)| words.iter()) {
                 assert!(!literal.contains(*word), "{word}");
             }
@@ -260,8 +262,11 @@ mod tests {
     #[test]
     fn a_seed_makes_the_same_sentences_everywhere() {
         let digest = |seed| identity_reward_templates(seed, 80, 600).digest;
-        assert_eq!(digest(0), "@A");
-        assert_eq!(identity_test_templates(0, 240, 800).digest, "@B");
+        assert_eq!(digest(0), "c90bbe0d90b16d9af5d58305417d8ddfa785e546e82342c5e4fa30aadb0c4ece");
+        assert_eq!(
+            identity_test_templates(0, 240, 800).digest,
+            "1aee561cae9b0d6e40a244f2d1234ec77943f63369accc7727408f86ab4c55af"
+        );
         assert_ne!(digest(0), digest(1));
         assert!(identity_reward_templates(0, 0, 0).is_empty());
     }

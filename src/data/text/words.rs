@@ -30,11 +30,11 @@ pub(super) const GROUPS: [Group; 9] = [
 
 /// Kinds of sentences, in the order of their numbers, and the share of each in per cent.
 pub(super) const KINDS: [(&str, u32); 6] = [
-    ("judgement", 36),
+    ("judgement", 34),
     ("plain talk", 14),
     ("insult or threat", 12),
     ("insult at a thing", 7),
-    ("attack", 28),
+    ("attack", 30),
     ("homonym", 3),
 ];
 

@@ -98,43 +98,46 @@ pub(super) fn retrain(problem: &TextProblem<'_>, _: &mut dyn Judge) -> Result<Te
     again(problem, TextSet { labels, ..set }, None)
 }
 
-/// Each text weighs `Π P(g) P(y) / P(g, y)` over the groups g that it names or does not name, y its
-/// label; at most 10.
+/// Trained again with [`weights`].
 pub(super) fn reweighing(
     problem: &TextProblem<'_>,
     _: &mut dyn Judge,
 ) -> Result<TextEdit, EditError> {
     let set = train_set(problem)?;
+    let weights = weights(&set, problem.words.len().min(64));
+    again(problem, set, Some(&weights))
+}
+
+/// Each text weighs `Π P(g) P(y) / P(g, y)` over the groups g that it names, y its label; at most 10. A
+/// text that names none is a group of its own (Kamiran and Calders 2012, for groups that overlap).
+pub(super) fn weights(set: &TextSet<'_>, groups: usize) -> Vec<f32> {
     let total = set.labels.len().max(1) as f64;
-    let groups = problem.words.len().min(64);
-    let of_label = |label: u8| set.labels.iter().filter(|&&other| other == label).count() as f64;
-    let labels = [of_label(0), of_label(1)];
-    let mut cells = vec![[[0.0f64; 2]; 2]; groups];
+    // Counts by label: of all texts, of those that name nothing, of each group.
+    let mut all = [0.0f64; 2];
+    let mut cells = vec![[0.0f64; 2]; groups + 1];
+    let of = move |named: u64| {
+        let own = (0..groups).filter(move |group| named >> group & 1 == 1);
+        own.chain((named == 0).then_some(groups))
+    };
     for (&label, &named) in set.labels.iter().zip(set.members) {
-        for (group, cell) in cells.iter_mut().enumerate() {
-            cell[usize::from(named >> group & 1 == 1)][usize::from(label != 0)] += 1.0;
+        let y = usize::from(label != 0);
+        all[y] += 1.0;
+        for group in of(named) {
+            cells[group][y] += 1.0;
         }
     }
-    let weights: Vec<f32> = set
-        .labels
+    let factor = |group: usize, y: usize| {
+        let cell = cells[group];
+        (cell[0] + cell[1]) * all[y] / (total * cell[y].max(1.0))
+    };
+    set.labels
         .iter()
         .zip(set.members)
         .map(|(&label, &named)| {
             let y = usize::from(label != 0);
-            // The product of one factor per named group; a text that names none has the factor of that.
-            let factor = |group: usize, inside: usize| {
-                let cell = cells.get(group).copied().unwrap_or_default();
-                let [without, with] = cell;
-                let row = if inside == 1 { with } else { without };
-                let both = row[y];
-                if both > 0.0 { (row[0] + row[1]) * labels[y] / (total * both) } else { 1.0 }
-            };
-            let named_groups = (0..groups).filter(|group| named >> group & 1 == 1);
-            let weight: f64 = named_groups.map(|group| factor(group, 1)).product();
-            weight.min(MOST_WEIGHT) as f32
+            of(named).map(|group| factor(group, y)).product::<f64>().min(MOST_WEIGHT) as f32
         })
-        .collect();
-    again(problem, set, Some(&weights))
+        .collect()
 }
 
 /// Each non-toxic text that names a group is repeated with other groups' words in their place.

@@ -8,6 +8,8 @@ mod blind;
 mod erase;
 mod gradient;
 mod search;
+#[cfg(test)]
+mod tests;
 
 pub use erase::LEACE_INPUTS;
 

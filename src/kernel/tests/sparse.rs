@@ -9,7 +9,8 @@ fn rows(source: &mut Source, samples: usize, inputs: usize) -> (Vec<u32>, Vec<u3
     let (mut offsets, mut columns) = (vec![0], Vec::new());
     let draws = source.values(samples * inputs);
     for sample in 0..samples {
-        let own = (0..inputs).filter(|input| draws[sample * inputs + input].to_bits() % 3 == 0);
+        let own =
+            (0..inputs).filter(|input| draws[sample * inputs + input].to_bits().is_multiple_of(3));
         columns.extend(own.map(|input| input as u32));
         offsets.push(columns.len() as u32);
     }

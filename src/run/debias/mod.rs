@@ -23,7 +23,7 @@ pub use material::{Material, TextPart};
 pub use plan::{Debiased, debias};
 pub use record::{
     ChangedWord, DebiasArtifact, DebiasFigures, DebiasResults, DebiasRun, ExampleText, FrontPoint,
-    GroupFigures, KindFigures, PooledRun, RewardFigures,
+    GroupFigures, KindFigures, PooledRun, RewardFigures, TextActions,
 };
 pub use target::{TextTarget, text_target_key};
 pub use transfer::{DebiasTransferConfig, train_debias};

@@ -7,7 +7,7 @@ use super::record::{
     DebiasArtifact, DebiasFigures, DebiasResults, DebiasRun, FrontPoint, PooledRun,
 };
 use super::target::{TextTarget, text_target_key};
-use super::unit::{Case, Found, Unit};
+use super::unit::{Case, Found, Work};
 use crate::data::text::Comments;
 use crate::editor::View;
 use crate::editor::text::{LEACE_INPUTS, TextEditorInfo};
@@ -108,6 +108,7 @@ pub fn debias(config: &DebiasConfig, observer: &dyn Observer) -> Result<Debiased
             seed: unit.case.seed,
             parameters: found.parameters.clone(),
             threshold: found.cuts.threshold,
+            actions: found.actions.clone(),
         });
     }
     let pooled = match config.folds {
@@ -143,7 +144,7 @@ fn units<'a>(
     methods: &[Method],
     settings: &'a crate::editor::Settings,
     policies: &'a [TrainedPolicy],
-) -> Result<Vec<Unit<'a>>, RunError> {
+) -> Result<Vec<Work<'a>>, RunError> {
     let index = |name: &str, stack: &Stack| {
         stack.find(name).ok_or_else(|| RunError::Failed(format!("--layer {name}: no such layer")))
     };
@@ -177,7 +178,7 @@ fn units<'a>(
                     };
                     let layer = index(name, &case.target.stack)?;
                     let prices = None;
-                    units.push(Unit {
+                    units.push(Work {
                         config,
                         case,
                         method,
@@ -259,7 +260,7 @@ fn policies(config: &DebiasConfig, methods: &[Method]) -> Result<Vec<TrainedPoli
     config.worlds.iter().map(load).collect()
 }
 
-fn run_record(unit: &Unit<'_>, found: &Found) -> DebiasRun {
+fn run_record(unit: &Work<'_>, found: &Found) -> DebiasRun {
     let Case { target, material, before, elsewhere, seed, .. } = unit.case;
     let layer = target.stack.layers().get(unit.layer);
     let (cols, rows) = layer.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
@@ -297,7 +298,7 @@ fn run_record(unit: &Unit<'_>, found: &Found) -> DebiasRun {
 }
 
 /// Figures over all folds: predictions are pooled, ranks are means over the folds.
-fn pooled(units: &[Unit<'_>], found: &[Found]) -> Result<Vec<PooledRun>, RunError> {
+fn pooled(units: &[Work<'_>], found: &[Found]) -> Result<Vec<PooledRun>, RunError> {
     let mut keys: Vec<(&str, Option<WorldKind>, &str)> = Vec::new();
     for unit in units {
         let key = (unit.method.name(), unit.kind, unit.layer_name());
@@ -307,7 +308,7 @@ fn pooled(units: &[Unit<'_>], found: &[Found]) -> Result<Vec<PooledRun>, RunErro
     }
     let mut rows = Vec::new();
     for key in keys {
-        let ours: Vec<(&Unit<'_>, &Found)> = units
+        let ours: Vec<(&Work<'_>, &Found)> = units
             .iter()
             .zip(found)
             .filter(|(unit, _)| (unit.method.name(), unit.kind, unit.layer_name()) == key)
@@ -321,7 +322,7 @@ fn pooled(units: &[Unit<'_>], found: &[Found]) -> Result<Vec<PooledRun>, RunErro
                 Judged::new(comments, found.scores.clone(), &found.cuts)
             })
             .collect();
-        let means = |which: fn(&(&Unit<'_>, &Found)) -> DebiasFigures| {
+        let means = |which: fn(&(&Work<'_>, &Found)) -> DebiasFigures| {
             mean_of(&ours.iter().map(which).collect::<Vec<_>>())
         };
         let befores = means(|(unit, _)| unit.case.before.clone());
@@ -331,7 +332,7 @@ fn pooled(units: &[Unit<'_>], found: &[Found]) -> Result<Vec<PooledRun>, RunErro
         let names = ours.first().map(|(unit, _)| &unit.case.material.elsewhere);
         let elsewhere = names.into_iter().flatten().enumerate().map(|(index, (name, _))| {
             let of = |list: &[DebiasFigures]| list.get(index).cloned().unwrap_or_default();
-            let all = |which: &dyn Fn(&(&Unit<'_>, &Found)) -> DebiasFigures| {
+            let all = |which: &dyn Fn(&(&Work<'_>, &Found)) -> DebiasFigures| {
                 mean_of(&ours.iter().map(which).collect::<Vec<_>>())
             };
             (
@@ -461,7 +462,7 @@ fn front(
     for &kind in &config.worlds {
         for lambda in FRONT_LAMBDAS {
             for size_penalty in FRONT_PENALTIES {
-                units.push(Unit {
+                units.push(Work {
                     config,
                     case,
                     method: Method::World(editor),

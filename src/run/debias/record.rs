@@ -3,6 +3,7 @@
 //! A figure that was not computed, does not apply or is undefined is null, never 0.
 
 use crate::run::record::{CurvePoint, DataRecord, TargetRecord};
+use crate::world::Config;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -261,4 +262,21 @@ pub struct DebiasArtifact {
     pub parameters: Vec<f32>,
     /// Threshold that belongs to it.
     pub threshold: f32,
+    /// The actions that made it, for editors that act.
+    pub actions: Option<TextActions>,
+}
+
+/// Actions on a layer of a classifier of texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextActions {
+    /// The world, its step and rank.
+    pub world: Config,
+    /// What the step was multiplied by.
+    pub unit: f32,
+    /// The words whose weights were edited; `None` for all inputs of the layer.
+    pub columns: Option<Vec<u32>>,
+    /// Inputs (words that were edited) and outputs of the layer.
+    pub shape: (usize, usize),
+    /// The entries.
+    pub entries: Vec<f32>,
 }

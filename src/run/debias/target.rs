@@ -2,6 +2,7 @@
 
 use super::language::Language;
 use super::material::TextPart;
+use super::measure::scores;
 use crate::data::text::Vocabulary;
 use crate::data::{Arch, Foreign, SafeTensors};
 use crate::kernel::Kernel;
@@ -54,6 +55,16 @@ impl TextTarget {
     /// Whether every output of the first layer is evidence of class 1, so that a column has one weight.
     pub fn is_linear(&self) -> bool {
         self.stack.layers().len() == 1
+    }
+
+    /// Probabilities that texts are toxic.
+    ///
+    /// # Errors
+    /// [`RunError`] when the network cannot be run.
+    pub fn probabilities(&self, kernel: Kernel, texts: &[&str]) -> Result<Vec<f32>, RunError> {
+        let (readout, bag) = (self.language.readout(), self.language.bag(texts.iter().copied()));
+        let scores = scores(kernel, &self.stack, &self.parameters, &readout, &bag)?;
+        Ok(scores.into_iter().map(|score| readout.probability_of(score)).collect())
     }
 
     /// `alt-profanity-check` 1.9.1: five calibrated linear models over tf-idf.

@@ -5,7 +5,7 @@ use super::config::{DebiasConfig, Method};
 use super::judge::{Court, WholeNetwork};
 use super::material::Material;
 use super::measure::{Cuts, Judged, false_positive_rate, scores};
-use super::record::{ChangedWord, DebiasFigures, ExampleText, RewardFigures};
+use super::record::{ChangedWord, DebiasFigures, ExampleText, RewardFigures, TextActions};
 use super::target::TextTarget;
 use crate::editor::text::{TextEditorInfo, TextProblem};
 use crate::editor::{EditorInfo, Job, JobMemory, JobShape, Outcome, Point, Settings, Sight, View};
@@ -18,7 +18,7 @@ use crate::run::policy::TrainedPolicy;
 use crate::run::record::CurvePoint;
 use crate::run::unit::{Curve, edit_norm};
 use crate::slab::Heap;
-use crate::world::{ColumnRequest, Columns, Config, World, WorldKind};
+use crate::world::{ColumnRequest, Columns, Config, Unit, World, WorldKind};
 use std::time::Instant;
 
 /// One network with its data, before any edit.
@@ -39,6 +39,7 @@ pub(super) struct Case {
 /// What a unit found.
 pub(super) struct Found {
     pub(super) parameters: Vec<f32>,
+    pub(super) actions: Option<TextActions>,
     pub(super) after: DebiasFigures,
     pub(super) elsewhere: Vec<DebiasFigures>,
     pub(super) edit: Option<&'static str>,
@@ -112,7 +113,7 @@ fn reward_figures(score: crate::task::Score, lambda: f32) -> RewardFigures {
 }
 
 /// An editor at work on a case.
-pub(super) struct Unit<'a> {
+pub(super) struct Work<'a> {
     pub(super) config: &'a DebiasConfig,
     pub(super) case: &'a Case,
     pub(super) method: Method,
@@ -129,6 +130,7 @@ pub(super) struct Unit<'a> {
 /// Edited parameters, before figures are taken.
 struct Edited {
     parameters: Vec<f32>,
+    actions: Option<TextActions>,
     threshold: Option<f32>,
     evaluations: u64,
     edit: Option<&'static str>,
@@ -137,7 +139,7 @@ struct Edited {
     digest: Digest,
 }
 
-impl Unit<'_> {
+impl Work<'_> {
     fn kernel(&self) -> Kernel {
         self.config.kernel
     }
@@ -191,6 +193,7 @@ impl Unit<'_> {
             curve: edited.curve,
             scores: test,
             cuts,
+            actions: edited.actions,
             parameters: edited.parameters,
         })
     }
@@ -261,6 +264,7 @@ impl Unit<'_> {
             .map_err(|error| RunError::Failed(format!("{}: {error}", editor.name)))?;
         Ok(Edited {
             parameters: edit.parameters,
+            actions: None,
             threshold: edit.threshold,
             evaluations: edit.evaluations,
             edit: None,
@@ -382,12 +386,25 @@ impl Unit<'_> {
         };
         let shown = shown
             .ok_or_else(|| RunError::Failed(format!("{}: it left no edit behind", editor.name)))?;
+        let parameters = formed(&shown)?;
+        let other = other.map(|actions| formed(&actions)).transpose()?;
+        let absolute = config.kind == WorldKind::Mask || config.unit == Unit::Absolute;
+        let original = compact.parameters.get(weights).unwrap_or_default();
+        let change = world.change();
+        let actions = TextActions {
+            world: config,
+            unit: if absolute { 1.0 } else { num::rms(original) },
+            columns: (self.layer == 0).then(|| compact.columns.clone()),
+            shape: (change.inputs, change.outputs),
+            entries: shown,
+        };
         Ok(Edited {
-            parameters: formed(&shown)?,
+            parameters,
+            actions: Some(actions),
             threshold: None,
             evaluations,
             edit,
-            other: other.map(|actions| formed(&actions)).transpose()?,
+            other,
             curve,
             digest,
         })
