@@ -1,0 +1,424 @@
+//! Debiasing: worlds over sparse samples, the deployed classifier, the command, its bad input.
+#![cfg(feature = "std")]
+
+use proptest::prelude::*;
+use reweight::data::text::{identity_terms, identity_test_templates};
+use reweight::env::{Env, check_env, check_need};
+use reweight::kernel::{Backend, Bag, Batch, Kernel};
+use reweight::metric::bias::Membership;
+use reweight::model::{Forward, Plain, Samples, SparseSamples};
+use reweight::nn::{Init, Stack};
+use reweight::rng::{Purpose, Rng};
+use reweight::run::Silent;
+use reweight::run::debias::{DebiasConfig, DebiasTarget, TextTarget, debias};
+use reweight::slab::Heap;
+use reweight::task::{Bias, Debiasing, DebiasingConfig, DebiasingPart, Readout, Utility};
+use reweight::world::{Config, World, WorldKind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A small classifier on random texts with two overlapping groups.
+struct Toy {
+    stack: Stack,
+    parameters: Vec<f32>,
+    offsets: Vec<u32>,
+    columns: Vec<u32>,
+    values: Vec<f32>,
+    labels: Vec<u8>,
+    members: Vec<u64>,
+    missing: Vec<u64>,
+}
+
+impl Toy {
+    fn new(words: usize, texts: usize, seed: u64) -> Self {
+        let mut stack = Stack::new([words, 1, 1]);
+        stack.dense("a", 9).unwrap().relu().unwrap().dense("b", 5).unwrap().relu().unwrap();
+        stack.dense("c", 2).unwrap();
+        let mut parameters = vec![0.0; stack.parameters()];
+        let mut rng = Rng::new(seed, Purpose::Weights);
+        stack.initialise(Init::HeUniform, &mut parameters, &mut rng).unwrap();
+        let (mut offsets, mut columns, mut values) = (vec![0], Vec::new(), Vec::new());
+        for _ in 0..texts {
+            for word in 0..words as u32 {
+                if rng.unit() < 0.3 {
+                    columns.push(word);
+                    values.push(rng.unit());
+                }
+            }
+            offsets.push(columns.len() as u32);
+        }
+        let labels = (0..texts).map(|text| u8::from(text % 3 == 0)).collect();
+        let members = (0..texts as u64).map(|text| text / 2 % 4).collect();
+        let missing = (0..texts as u64).map(|text| u64::from(text % 11 == 0)).collect();
+        Self { stack, parameters, offsets, columns, values, labels, members, missing }
+    }
+
+    fn bag(&self) -> Bag<'_> {
+        Bag::new(self.stack.inputs(), &self.offsets, &self.columns, &self.values).unwrap()
+    }
+
+    fn samples(&self) -> SparseSamples<'_> {
+        SparseSamples { bag: self.bag(), labels: &self.labels, fixed: None }
+    }
+
+    fn part(&self, matched: Option<f64>) -> DebiasingPart<'_> {
+        let membership = Membership { groups: 2, members: &self.members, missing: &self.missing };
+        DebiasingPart { labels: &self.labels, membership, matched }
+    }
+
+    fn with_world<R>(
+        &self,
+        kernel: Kernel,
+        world: Config,
+        config: DebiasingConfig,
+        layer: usize,
+        look: impl FnOnce(&mut World<'_>) -> R,
+    ) -> R {
+        let sizes = [(self.labels.len(), 2)];
+        let (mut heap, mut wide) =
+            (Heap::new(Debiasing::need(&sizes)), vec![0; Debiasing::scratch(&sizes)]);
+        let parts = [self.part(None)];
+        let mut arena = heap.arena();
+        let mut task =
+            Debiasing::new(config, Readout::Softmax, &parts, &mut arena, &mut wide).unwrap();
+        assert_eq!((arena.left().f32s, arena.left().u32s), (0, 0), "need() is what is used");
+        let need = World::sparse_need(&world, &self.stack, layer, self.labels.len());
+        let mut heap = Heap::new(need);
+        let mut own = self.parameters.clone();
+        let (stack, samples) = (&self.stack, self.samples());
+        let mut arena = heap.arena();
+        let mut world =
+            World::sparse(world, kernel, stack, &mut own, layer, samples, &mut task, &mut arena)
+                .unwrap();
+        assert_eq!(arena.left().f32s, 0, "need() is what is used");
+        look(&mut world)
+    }
+}
+
+fn settings() -> impl Strategy<Value = DebiasingConfig> {
+    let bias = prop_oneof![
+        Just(Bias::FprGap),
+        Just(Bias::FnrGap),
+        Just(Bias::EqualizedOdds),
+        Just(Bias::Jigsaw)
+    ];
+    let utility = prop_oneof![Just(Utility::Accuracy), Just(Utility::Auc), Just(Utility::Both)];
+    (bias, utility, 0.3f32..0.7, proptest::option::of(0.2f32..0.8)).prop_map(
+        |(bias, utility, threshold, gap_threshold)| DebiasingConfig {
+            bias,
+            utility,
+            threshold,
+            gap_threshold,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// The public contract of environments holds over sparse samples, in both worlds, on every layer.
+    #[test]
+    fn worlds_over_texts_keep_the_contract(
+        words in 3usize..40, texts in 12usize..120, place in 0usize..3, shift: bool,
+        horizon in 1usize..3, config in settings(), seed: u64,
+    ) {
+        let toy = Toy::new(words, texts, seed);
+        let layer = [0, 2, 4][place];
+        let kind = if shift { WorldKind::Shift } else { WorldKind::Mask };
+        let world = Config { horizon, size_penalty: 0.1, ..Config::new(kind) };
+        toy.with_world(Kernel::auto(), world, config, layer, |world| {
+            let (inputs, outputs) = (world.change().inputs, world.change().outputs);
+            let mut heap = Heap::new(check_need(&world.spec(), inputs * outputs));
+            check_env(world, seed, &mut heap.arena()).unwrap();
+        });
+    }
+
+    /// Sparse samples give what the same samples give as dense ones, and a fixed part what its words give.
+    #[test]
+    fn sparse_is_dense(words in 3usize..40, texts in 1usize..100, seed: u64) {
+        let toy = Toy::new(words, texts, seed);
+        let kernel = Kernel::auto();
+        let batch = Batch::lanes(texts);
+        let mut inputs = vec![0.0; batch.len(words)];
+        for text in 0..texts {
+            let (columns, values) = toy.bag().row(text);
+            for (&column, &value) in columns.iter().zip(values) {
+                inputs[batch.at(words, text, column as usize)] = value;
+            }
+        }
+        let logits = |net: &mut dyn Forward| {
+            let mut all = vec![[0.0f32; 2]; texts];
+            net.for_each_logits(&mut |logits| {
+                for sample in 0..logits.batch.samples() {
+                    for (class, to) in all[logits.first + sample].iter_mut().enumerate() {
+                        *to = logits.values[logits.batch.at(2, sample, class)];
+                    }
+                }
+            }).unwrap();
+            all
+        };
+        let (stack, parameters) = (&toy.stack, &toy.parameters);
+        let mut heap = Heap::new(Plain::need(stack));
+        let samples = Samples { batch, inputs: &inputs, labels: &toy.labels };
+        let mut arena = heap.arena();
+        let dense = logits(&mut Plain::new(kernel, stack, parameters, samples, &mut arena).unwrap());
+        let mut heap = Heap::new(Plain::sparse_need(stack));
+        let mut arena = heap.arena();
+        let sparse =
+            logits(&mut Plain::sparse(kernel, stack, parameters, toy.samples(), &mut arena).unwrap());
+        prop_assert_eq!(&dense, &sparse);
+    }
+}
+
+/// The same bits on every backend, for rewards of every kind.
+#[test]
+fn rewards_are_the_same_on_every_backend() {
+    let toy = Toy::new(30, 100, 3);
+    for bias in [Bias::FprGap, Bias::EqualizedOdds, Bias::Jigsaw] {
+        for layer in [0, 2] {
+            let config =
+                DebiasingConfig { bias, utility: Utility::Both, ..DebiasingConfig::default() };
+            let rewards = |backend: Backend| {
+                let kernel = Kernel::new(backend)?;
+                let world = Config::new(WorldKind::Shift);
+                Some(toy.with_world(kernel, world, config, layer, |world| {
+                    let mut rng = Rng::new(1, Purpose::Search);
+                    let length = world.spec().action.len;
+                    let action: Vec<f32> = (0..length).map(|_| rng.uniform(-1.0, 1.0)).collect();
+                    world.evaluate(&action).unwrap().to_bits()
+                }))
+            };
+            let portable = rewards(Backend::Portable);
+            for backend in [Backend::Avx2, Backend::Avx512] {
+                let other = rewards(backend);
+                if other.is_none() {
+                    println!("{}: not on this processor", backend.name());
+                }
+                assert!(other.is_none() || other == portable, "{}", backend.name());
+            }
+        }
+    }
+}
+
+/// Scores that the package itself gives, to three places.
+#[test]
+fn the_deployed_classifier_is_reproduced() {
+    let target = TextTarget::profanity().unwrap();
+    let texts = ["I am a gay man", "I am a man", "I am a tall woman"];
+    let found = target.probabilities(Kernel::auto(), &texts).unwrap();
+    for ((text, found), expected) in texts.iter().zip(found).zip([0.953, 0.125, 0.060]) {
+        assert!((found - expected).abs() < 1e-3, "{text}: {found}, expected {expected}");
+    }
+}
+
+/// Words of the test templates have no bias of their own: without a term no harmless sentence is near
+/// the threshold.
+#[test]
+fn harmless_test_templates_are_harmless_without_a_term() {
+    let target = TextTarget::profanity().unwrap();
+    let set = identity_test_templates(0, 0, 2_000);
+    let texts: Vec<&str> = set.texts.iter().map(String::as_str).collect();
+    let scores = target.probabilities(Kernel::auto(), &texts).unwrap();
+    for ((text, label), score) in texts.iter().zip(&set.labels).zip(scores) {
+        assert!(*label == 1 || score < 0.45, "{text}: {score}");
+    }
+}
+
+fn profanity(editors: &[&str], world: WorldKind) -> DebiasConfig {
+    DebiasConfig {
+        target: DebiasTarget::Profanity,
+        worlds: vec![world],
+        editors: editors.iter().map(ToString::to_string).collect(),
+        seeds: 1,
+        ..DebiasConfig::default()
+    }
+}
+
+/// The shipped policies repair it without one evaluation: of harmless sentences about the groups that it
+/// flags, at most one in twenty stays flagged, and toxic ones stay toxic.
+#[test]
+fn shipped_policies_repair_it_without_an_evaluation() {
+    for world in [WorldKind::Shift, WorldKind::Mask] {
+        for policy_seed in 0..3 {
+            let config =
+                DebiasConfig { policy_seed: Some(policy_seed), ..profanity(&["policy"], world) };
+            let results = debias(&config, &Silent).unwrap().results;
+            let run = &results.runs[0];
+            assert_eq!(run.evaluations, 0);
+            for term in ["gay", "queer", "homosexual"] {
+                let of = |figures: &reweight::run::debias::DebiasFigures| {
+                    figures.groups.iter().find(|group| group.name == term).unwrap().fpr.unwrap()
+                };
+                assert!(of(&run.before) > 0.25, "{term} was not flagged");
+                assert!(of(&run.after) <= 0.05, "{term}: {}", of(&run.after));
+            }
+            assert!(run.after.tpr.unwrap() > run.before.tpr.unwrap() - 0.03);
+            assert!(run.after.auc > run.before.auc);
+        }
+    }
+}
+
+/// Threads and kernels change no figure, and what an editor was paid is what its network earns.
+#[test]
+fn figures_do_not_depend_on_threads_or_kernels() {
+    let base = DebiasConfig {
+        editors: ["ppo", "sep-cma-es", "threshold"].map(str::to_string).to_vec(),
+        budget: Some(192),
+        seeds: 2,
+        layer: Some("embed".into()),
+        keep_best: true,
+        ..DebiasConfig::default()
+    };
+    let run = |threads, kernel| {
+        let config = DebiasConfig { threads, kernel, ..base.clone() };
+        let mut results = debias(&config, &Silent).unwrap().results;
+        results.runs.iter_mut().for_each(|run| run.seconds = 0.0);
+        results
+    };
+    let one = run(1, Kernel::auto());
+    assert_eq!(one, run(2, Kernel::auto()));
+    assert_eq!(one, run(2, Kernel::portable()));
+    for run in one.runs.iter().filter(|run| run.world.is_some()) {
+        let paid = run.curve.last().unwrap().best;
+        let earned = run.after.reward.unwrap().reward;
+        assert!((paid - earned).abs() < 2e-3, "{}: paid {paid}, earns {earned}", run.editor);
+        assert!(earned > run.before.reward.unwrap().reward);
+    }
+}
+
+/// The comments that are built in make the task what it is meant to be.
+#[test]
+fn built_in_comments_are_hard_in_the_way_that_they_should_be() {
+    let editors = ["none", "blindness", "threshold", "retrain"].map(str::to_string).to_vec();
+    let config = DebiasConfig { editors, seeds: 2, ..DebiasConfig::default() };
+    let results = debias(&config, &Silent).unwrap().results;
+    for run in &results.runs {
+        let (before, after) = (&run.before, &run.after);
+        let (gap, null) = (before.fped_mean.unwrap(), before.gap_null.unwrap());
+        assert!((0.91..0.95).contains(&before.auc.unwrap()), "{:?}", before.auc);
+        assert!(gap > 5.0 * null, "gap {gap}, null {null}");
+        let signs = |sign: f64| before.groups.iter().any(|g| sign * g.gap.unwrap() > 0.05);
+        assert!(signs(1.0) && signs(-1.0));
+        let lost = before.auc.unwrap() - after.auc.unwrap();
+        let matched = after.matched_gap.unwrap() / before.matched_gap.unwrap();
+        match run.editor.as_str() {
+            "none" => assert_eq!(before, after),
+            "blindness" => assert!(lost > 0.02, "{lost}"),
+            "threshold" => assert!((0.95..1.05).contains(&matched), "{matched}"),
+            _ => assert!(lost < -0.02 && matched < 0.4, "{lost} {matched}"),
+        }
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// A CSV file of comments about two groups.
+fn comments(count: usize, toxic: impl Fn(usize) -> bool) -> String {
+    let mut text = String::from("comment_text,target,female,muslim\n");
+    for index in 0..count {
+        let word = ["lovely", "awful"][usize::from(toxic(index))];
+        let (female, muslim) = (index % 3 == 0, index % 4 == 0);
+        let name = match (female, muslim) {
+            (true, _) => "female",
+            (false, true) => "muslim",
+            _ => "tall",
+        };
+        text += &format!(
+            "\"a {word} {name} person, number {index}\",{},{},{}\n",
+            f32::from(u8::from(toxic(index))),
+            u8::from(female),
+            u8::from(muslim)
+        );
+    }
+    text
+}
+
+fn on_file(name: &str, content: &str) -> DebiasConfig {
+    let path = folder(name).join("comments.csv");
+    std::fs::write(&path, content).unwrap();
+    DebiasConfig {
+        data: Some(path),
+        editors: vec!["sep-cma-es".into(), "none".into(), "blindness".into()],
+        budget: Some(40),
+        seeds: 1,
+        ..DebiasConfig::default()
+    }
+}
+
+#[test]
+fn comments_of_a_file_are_trained_on_edited_and_folded() {
+    let config = on_file("debias-file", &comments(300, |index| index % 2 == 0));
+    let results = debias(&config, &Silent).unwrap().results;
+    assert_eq!(results.data.test, 60);
+    let names: Vec<&str> =
+        results.runs[0].after.groups.iter().map(|group| group.name.as_str()).collect();
+    assert_eq!(names, ["female", "muslim"]);
+    let folded = DebiasConfig { folds: Some(3), ..config };
+    let results = debias(&folded, &Silent).unwrap().results;
+    assert_eq!((results.data.test, results.pooled[0].after.n), (300, 300));
+    // Every comment is judged once: the pooled counts are those of the file.
+    let female = &results.pooled[0].after.groups[0];
+    assert_eq!((female.name.as_str(), female.n), ("female", 100));
+}
+
+#[test]
+fn bad_comments_are_errors_with_what_and_where() {
+    let refused = |name: &str, content: &str, named: &[&str]| {
+        let error = debias(&on_file(name, content), &Silent).unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.exit_code(), 1, "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        for name in named {
+            assert!(text.contains(name), "{text:?} does not name {name:?}");
+        }
+    };
+    refused("debias-empty", "", &["comments.csv", "empty"]);
+    refused("debias-columns", "text,label\na,1\n", &["comment_text", "label"]);
+    let broken = comments(40, |index| index % 2 == 0) + "\"open,1,0,0\n";
+    refused("debias-quote", &broken, &["line 42"]);
+    let number = comments(40, |index| index % 2 == 0) + "fine,many,0,0\n";
+    refused("debias-number", &number, &["line 42", "target", "many"]);
+    refused("debias-class", &comments(40, |_| true), &["toxic"]);
+    let mut config = on_file("debias-groups", &comments(60, |index| index % 2 == 0));
+    config.groups = vec!["martian".into()];
+    let error = debias(&config, &Silent).unwrap_err().to_string();
+    assert!(error.contains("martian") && error.contains("female"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_done_is_said_before_work_begins() {
+    let refused = |config: DebiasConfig, named: &[&str]| {
+        let error = debias(&config, &Silent).unwrap_err().to_string();
+        for name in named {
+            assert!(error.contains(name), "{error:?} does not name {name:?}");
+        }
+    };
+    let base = || DebiasConfig { seeds: 1, budget: Some(20), ..DebiasConfig::default() };
+    let named = |name: &str| vec![name.to_string()];
+    refused(DebiasConfig { editors: named("blindnes"), ..base() }, &["did you mean blindness?"]);
+    refused(DebiasConfig { editors: named("lda"), ..base() }, &["lda", "unlearns"]);
+    refused(DebiasConfig { editors: named("policy"), ..base() }, &["policy", "one layer"]);
+    refused(DebiasConfig { layer: Some("16x3".into()), ..base() }, &["16x3", "64x16, embed, 16x2"]);
+    refused(DebiasConfig { threshold: 1.0, ..base() }, &["--threshold"]);
+    refused(DebiasConfig { folds: Some(5), ..base() }, &["--folds", "--data"]);
+    let mut config = profanity(&["fine-tune"], WorldKind::Mask);
+    refused(config.clone(), &["fine-tune", "trained"]);
+    config.editors = named("reweighing");
+    refused(config.clone(), &["reweighing", "not known"]);
+    config.target = DebiasTarget::Loaded(Arc::new(TextTarget::profanity().unwrap()));
+    config.editors = named("retrain");
+    refused(config, &["retrain"]);
+}
+
+#[test]
+fn terms_are_words_of_the_deployed_classifier() {
+    let target = TextTarget::profanity().unwrap();
+    for (term, group) in identity_terms() {
+        assert!(target.language.vocabulary.find(term).is_some(), "{term} ({group})");
+    }
+}
