@@ -2,6 +2,7 @@
 
 use super::common::{KernelName, print};
 use reweight::kernel::bench;
+use reweight::run::debias::time_debiasing;
 use reweight::run::{self, RunError};
 use reweight::task::RewardKind;
 use std::time::Duration;
@@ -59,6 +60,16 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
         };
         let name = format!("{}, rank {}, {reward}", timing.world.name(), timing.rank);
         print(&format!("{name:<36} {us:>10.2} {limit:>9.2} {:>8.2}\n", us / limit))?;
+    }
+    print(&format!(
+        "\n{:<36} {:>10} {:>9} {:>8}\n",
+        "debiasing, reward evaluation", "comments", "us", "per s"
+    ))?;
+    for timing in time_debiasing(kernel, effort)? {
+        let utility = if timing.auc { "AUC" } else { "accuracy" };
+        let name = format!("{}, {utility}", timing.name);
+        let (us, each) = (timing.seconds * 1e6, 1.0 / timing.seconds);
+        print(&format!("{name:<36} {:>10} {us:>9.2} {each:>8.0}\n", timing.comments))?;
     }
     print(&format!(
         "\n{:<36} {:>10} {:>9} {:>8}\n",

@@ -3,6 +3,7 @@
 //! What belongs here: how comments, networks, editors and figures are put together for this task. What
 //! does not: what pays an editor (`task`), the methods (`editor`), how results look (`report`).
 
+mod bench;
 mod compact;
 mod config;
 mod files;
@@ -16,6 +17,7 @@ mod target;
 mod transfer;
 mod unit;
 
+pub use bench::{DebiasTiming, time_debiasing};
 pub use config::{DEFAULT_DEBIAS_EDITORS, DebiasConfig, DebiasTarget, debias_layers};
 pub use files::save_text_networks;
 pub use language::Language;
