@@ -55,7 +55,10 @@ pub(super) fn did_it_work(look: &Look<'_>) -> String {
         arrow(look.pair(TPR)),
     );
     if group.runs.len() > 1 {
-        let fell = group.runs.iter().filter(|run| run.after.fped_mean < run.before.fped_mean);
+        let fell = group.runs.iter().filter(|run| {
+            let gaps = run.before.fped_mean.zip(run.after.fped_mean);
+            gaps.is_some_and(|(before, after)| after < before)
+        });
         let of = if pooled.is_some() { "folds" } else { "seeds" };
         let _ = write!(text, " The gap fell in {} of {} {of}.", fell.count(), group.runs.len());
     }
