@@ -105,7 +105,7 @@ pub(super) fn front(text: &mut String, results: &DebiasResults) -> Written {
     if results.front.is_empty() {
         return Ok(());
     }
-    writeln!(
+    write!(
         text,
         "## AUC against gap\n\nThe first target, edited by sep-cma-es for several λ (share of utility in \
          the reward) and μ (price of large edits); test split. *best*: no other point of its world has \
@@ -113,8 +113,9 @@ pub(super) fn front(text: &mut String, results: &DebiasResults) -> Written {
     )?;
     if let Some(run) = results.runs.first() {
         let f = &run.before;
-        writeln!(text, "Unedited: AUC {}, FPR gap {}.", share(f.auc), share(f.fped_mean))?;
+        write!(text, " Unedited: AUC {}, FPR gap {}.", share(f.auc), share(f.fped_mean))?;
     }
+    writeln!(text)?;
     if super::front_svg(results).is_some() {
         writeln!(text, "\n![AUC against FPR gap](front.svg)")?;
     }

@@ -164,8 +164,8 @@ fn key(svg: &mut String, world: &str, index: usize) -> std::fmt::Result {
 
 fn cross(svg: &mut String, axes: &Axes, point: Point) -> std::fmt::Result {
     let (x, y) = axes.place(point);
-    // At the right edge the name stands to the left of its mark.
-    let (at, anchor) = if x > RIGHT - 80.0 { (x - 11.0, "end") } else { (x + 11.0, "start") };
+    // Over its mark, and within the plot at its right edge.
+    let (at, anchor) = if x > RIGHT - 32.0 { (RIGHT, "end") } else { (x, "middle") };
     writeln!(
         svg,
         "<path class=\"line sg\" d=\"M{:.1} {:.1}L{:.1} {:.1}M{:.1} {:.1}L{:.1} {:.1}\"/>\
@@ -178,6 +178,6 @@ fn cross(svg: &mut String, axes: &Axes, point: Point) -> std::fmt::Result {
         y + 5.0,
         x + 5.0,
         y - 5.0,
-        y + 4.5
+        y - 12.0
     )
 }

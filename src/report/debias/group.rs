@@ -83,21 +83,37 @@ pub(super) fn groups(results: &DebiasResults) -> Vec<Group<'_>> {
     groups
 }
 
+/// The figures of a group over all folds, where there are folds.
+fn pooled_of<'a>(results: &'a DebiasResults, group: &Group<'_>) -> Option<&'a PooledRun> {
+    results.pooled.iter().find(|run| {
+        run.editor == group.editor
+            && run.world.as_deref() == group.world
+            && run.layer == group.layer
+    })
+}
+
+/// A figure before and after a group's edit: over all folds, or else the mean over the runs.
+pub(super) fn pair(results: &DebiasResults, group: &Group<'_>, figure: Figure) -> Pair {
+    match pooled_of(results, group) {
+        Some(run) => (figure(&run.before), figure(&run.after)),
+        None => (group.before(figure), group.after(figure)),
+    }
+}
+
 /// The edit that the report looks at closely: the reward-only one with the lowest matched gap among
 /// those that lose no accuracy worth speaking of; without one, the lowest gap.
-pub(super) fn chosen<'g, 'r>(groups: &'g [Group<'r>]) -> Option<&'g Group<'r>> {
+fn chosen<'g, 'r>(results: &DebiasResults, groups: &'g [Group<'r>]) -> Option<&'g Group<'r>> {
     let ours = || groups.iter().filter(|group| group.world.is_some());
     let value = |group: &Group<'_>| {
-        let gap = group.after(|f| f.matched_gap).or(group.after(|f| f.fped_mean));
-        gap.unwrap_or(f64::INFINITY)
+        let after = |figure| pair(results, group, figure).1;
+        after(|f| f.matched_gap).or(after(|f| f.fped_mean)).unwrap_or(f64::INFINITY)
     };
     let keeps = |group: &&Group<'_>| {
-        let accuracy = |f: &DebiasFigures| f.accuracy;
-        group.after(accuracy) >= group.before(accuracy).map(|before| before - 0.02)
+        let (before, after) = pair(results, group, |f| f.accuracy);
+        after >= before.map(|before| before - 0.02)
     };
-    let best =
-        |list: Vec<&'g Group<'r>>| list.into_iter().min_by(|a, b| value(a).total_cmp(&value(b)));
-    best(ours().filter(keeps).collect()).or_else(|| best(ours().collect()))
+    let lowest = |a: &&Group<'_>, b: &&Group<'_>| value(a).total_cmp(&value(b));
+    ours().filter(keeps).min_by(lowest).or_else(|| ours().min_by(lowest))
 }
 
 /// What a method is told besides the reward.
@@ -128,6 +144,7 @@ pub(super) fn needs(editor: &str, kind: &str) -> Needs {
 
 /// The chosen edit, with the figures over all folds where there are folds.
 pub(super) struct Look<'a> {
+    pub(super) results: &'a DebiasResults,
     pub(super) group: &'a Group<'a>,
     pub(super) pooled: Option<&'a PooledRun>,
 }
@@ -149,21 +166,13 @@ pub(super) type Pair = (Option<f64>, Option<f64>);
 
 impl<'a> Look<'a> {
     pub(super) fn new(results: &'a DebiasResults, groups: &'a [Group<'a>]) -> Option<Self> {
-        let group = chosen(groups)?;
-        let same = |run: &&PooledRun| {
-            run.editor == group.editor
-                && run.world.as_deref() == group.world
-                && run.layer == group.layer
-        };
-        Some(Self { group, pooled: results.pooled.iter().find(same) })
+        let group = chosen(results, groups)?;
+        Some(Self { results, group, pooled: pooled_of(results, group) })
     }
 
     /// Before and after: over all folds, or else the mean over the runs.
     pub(super) fn pair(&self, figure: Figure) -> Pair {
-        match self.pooled {
-            Some(run) => (figure(&run.before), figure(&run.after)),
-            None => (self.group.before(figure), self.group.after(figure)),
-        }
+        pair(self.results, self.group, figure)
     }
 
     /// The groups, by their place in the figures.

@@ -19,7 +19,7 @@ pub fn debias_markdown(results: &DebiasResults) -> String {
     // Writing to a String cannot fail.
     let _ = opening(&mut text, results, look.as_ref())
         .and_then(|()| editors(&mut text, results, &all))
-        .and_then(|()| pooled(&mut text, results))
+        .and_then(|()| pooled(&mut text, results, look.as_ref(), &all))
         .and_then(|()| others(&mut text, results, &all))
         .and_then(|()| look.iter().try_for_each(|look| details::groups(&mut text, look)))
         .and_then(|()| look.iter().try_for_each(|look| details::kinds(&mut text, look, &all)))
@@ -28,7 +28,7 @@ pub fn debias_markdown(results: &DebiasResults) -> String {
         .and_then(|()| look.iter().try_for_each(|look| details::examples(&mut text, look)))
         .and_then(|()| verdict::where_it_wins(&mut text, look.as_ref(), &all))
         .and_then(|()| repeat::notes(&mut text, results, &all))
-        .and_then(|()| repeat::settings(&mut text, results));
+        .and_then(|()| repeat::settings(&mut text, results, &all));
     text
 }
 
@@ -56,7 +56,7 @@ fn opening(text: &mut String, results: &DebiasResults, look: Option<&Look<'_>>) 
     };
     write!(
         text,
-        "{}{} was edited so that it {bias}, {times}. Editors were paid for figures of the reward split \
+        "What was done: {}{} was edited so that it {bias}, {times}. Editors were paid for figures of the reward split \
          alone ({} comments); all figures below are of the test split of {} ({} comments), which no \
          editor saw. ",
         layer,
@@ -101,7 +101,7 @@ fn editors(text: &mut String, results: &DebiasResults, all: &[Group<'_>]) -> Wri
     }
     for world in worlds {
         writeln!(text, "### By reward alone, {} world\n", prose(world))?;
-        head(text, "editor | layer | evaluations", 3)?;
+        head(text, &["editor", "layer", "evaluations"])?;
         unedited_row(text, results, &format!("unedited | {NOTHING} | {NOTHING}"))?;
         for group in all.iter().filter(|group| group.world == Some(world)) {
             row(
@@ -119,7 +119,7 @@ fn editors(text: &mut String, results: &DebiasResults, all: &[Group<'_>]) -> Wri
             "### References\n\nWhat each is given that an edit by reward alone is not: *gradients* of the \
              network, what *trained* it, and a list of the *words* that name a group.\n"
         )?;
-        head(text, "method | layer | evaluations | gradients | trained | words", 6)?;
+        head(text, &["method", "layer", "evaluations", "gradients", "trained", "words"])?;
         let blank = [NOTHING; 5].join(" | ");
         unedited_row(text, results, &format!("unedited | {blank}"))?;
         for group in references() {
@@ -154,20 +154,18 @@ fn spent(group: &Group<'_>) -> String {
     mean.map_or(none.into(), count)
 }
 
-fn layer(name: &str) -> String {
+pub(super) fn layer(name: &str) -> String {
     if name.is_empty() { NOTHING.into() } else { prose(name) }
 }
 
-/// Heads of `first` (so many columns), then those of the figures.
-fn head(text: &mut String, first: &str, columns: usize) -> Written {
-    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
-    writeln!(
-        text,
-        "| {first} | {} |\n|{}{}",
-        names.join(" | "),
-        " --- |".repeat(columns),
-        " ---: |".repeat(names.len())
-    )
+/// These heads, then those of the figures; numbers stand to the right.
+fn head(text: &mut String, first: &[&str]) -> Written {
+    let names = || first.iter().copied().chain(COLUMNS.iter().map(|(name, _)| *name));
+    let right = |name: &str| {
+        ["evaluations", "n"].contains(&name) || COLUMNS.iter().any(|column| column.0 == name)
+    };
+    let rule = names().map(|name| if right(name) { " ---: |" } else { " --- |" });
+    writeln!(text, "| {} |\n|{}", names().collect::<Vec<_>>().join(" | "), rule.collect::<String>())
 }
 
 fn unedited_row(text: &mut String, results: &DebiasResults, first: &str) -> Written {
@@ -187,18 +185,22 @@ fn row(text: &mut String, group: &Group<'_>, first: &str) -> Written {
     writeln!(text, "| {first} | {} |", cells.join(" | "))
 }
 
-fn pooled(text: &mut String, results: &DebiasResults) -> Written {
+fn pooled(
+    text: &mut String,
+    results: &DebiasResults,
+    look: Option<&Look<'_>>,
+    all: &[Group<'_>],
+) -> Written {
     let Some(first) = results.pooled.first() else { return Ok(()) };
     writeln!(
         text,
         "## All folds together\n\nRates of the predictions on all {} comments, each by a network that did \
          not see it; AUC and Jigsaw are means over the folds, as scores of different networks do not \
          compare. With few comments per group most of a single fold's gap is chance, so only this table \
-         can carry a claim. *95 %*: that many deals of the groups at random have at most this gap.\n",
+         can carry a claim.\n",
         thousands(first.after.n as u64)
     )?;
-    head(text, "editor | world | layer | n", 4)?;
-    // The last column of the head is the null; the bound follows it.
+    head(text, &["editor", "world", "layer", "n"])?;
     let row = |name: String, figures: &DebiasFigures| {
         let cells = COLUMNS.iter().map(|(_, figure)| share(figure(figures)));
         format!(
@@ -221,7 +223,7 @@ fn pooled(text: &mut String, results: &DebiasResults) -> Written {
         "\nDealt at random, 95 % of deals give the unedited network a gap of at most {}.\n",
         share(first.before.gap_null_high)
     )?;
-    verdict::against_blindness(text, results)
+    verdict::against_blindness(text, look, all)
 }
 
 /// Heads and figures of the tables of other test data.

@@ -1,10 +1,10 @@
 //! What has to be said of all runs, and what is needed to repeat them.
 
 use super::group::{Group, targets};
-use super::markdown::{Written, prose};
+use super::markdown::{Written, layer, prose};
 use super::table::share;
 use crate::report::json::shorten;
-use crate::report::words::thousands;
+use crate::report::words::{NOTHING, thousands};
 use crate::run::debias::{DebiasConfig, DebiasResults, DebiasTarget};
 use crate::world::{Config, WorldKind};
 use serde_json::Value;
@@ -46,17 +46,13 @@ pub(super) fn notes(text: &mut String, results: &DebiasResults, all: &[Group<'_>
     writeln!(text)
 }
 
-pub(super) fn settings(text: &mut String, results: &DebiasResults) -> Written {
+pub(super) fn settings(text: &mut String, results: &DebiasResults, all: &[Group<'_>]) -> Written {
     writeln!(
         text,
-        "## To repeat it\n\nreweight {}, {}:\n\n```sh\n{}\n```\n\nThe same settings, data and seeds give \
+        "## To repeat it\n\nWith reweight {}{}:\n\n```sh\n{}\n```\n\nThe same settings, data and seeds give \
          the same digests on every machine, with any number of threads and any kernel.\n",
         prose(&results.version),
-        if files(results) {
-            "with the files in the place of what stands in capitals"
-        } else {
-            "command"
-        },
+        if files(results) { "; words in capitals stand for files" } else { "" },
         command(results)
     )?;
     writeln!(text, "| setting | value |\n| --- | --- |")?;
@@ -73,22 +69,22 @@ pub(super) fn settings(text: &mut String, results: &DebiasResults) -> Written {
     writeln!(
         text,
         "\nData: {}, {} training, {} reward and {} test comments, sha256 {}.\n\n\
-         | editor | world | layer | {of} | digest |\n| --- | --- | --- | ---: | --- |",
+         | editor | world | layer | digests, {of} by {of} |\n| --- | --- | --- | --- |",
         prose(&data.name),
         thousands(data.train as u64),
         thousands(data.reward as u64),
         thousands(data.test as u64),
         prose(&data.digest)
     )?;
-    for run in &results.runs {
+    for group in all {
+        let digests: Vec<String> = group.runs.iter().map(|run| prose(&run.digest)).collect();
         writeln!(
             text,
-            "| {} | {} | {} | {} | {} |",
-            prose(&run.editor),
-            prose(run.world.as_deref().unwrap_or("–")),
-            prose(&run.target.layer),
-            run.seed,
-            prose(&run.digest)
+            "| {} | {} | {} | {} |",
+            prose(group.editor),
+            prose(group.world.unwrap_or(NOTHING)),
+            layer(group.layer),
+            digests.join(" ")
         )?;
     }
     Ok(())
