@@ -16,7 +16,7 @@ const BOTTOM: f64 = 362.0;
 
 /// Colours of lines on light and on dark ground, told apart without red and green too (after Okabe and
 /// Ito).
-const COLOURS: [(&str, &str); 6] = [
+pub(super) const COLOURS: [(&str, &str); 6] = [
     ("#0063a6", "#5ab4f0"),
     ("#c24e00", "#ff9b52"),
     ("#00795a", "#3fd6a8"),
@@ -140,7 +140,7 @@ fn axes(lines: &[Line<'_>], unedited: f64) -> Option<Axes> {
 }
 
 /// A distance of 1, 2 or 5 times a power of ten that cuts `range` into at most `most` pieces.
-fn step(range: f64, most: f64) -> f64 {
+pub(super) fn step(range: f64, most: f64) -> f64 {
     let mut unit = 1e-9;
     loop {
         for factor in [1.0, 2.0, 5.0] {
@@ -327,7 +327,7 @@ fn labels(svg: &mut String, axes: &Axes, lines: &[Line<'_>]) -> std::fmt::Result
     Ok(())
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control())
         .map(|c| match c {

@@ -3,15 +3,23 @@
 //! What belongs here: pure functions from [`DebiasResults`] to text, and one that writes them all. What
 //! does not: taking a figure (`run`).
 
+mod chart;
 mod csv;
+mod details;
+mod front;
 mod group;
 mod markdown;
+mod repeat;
 mod svg;
 mod table;
+#[cfg(test)]
+mod tests;
+mod verdict;
 
 pub use csv::debias_csv;
+pub use front::front_svg;
 pub use markdown::debias_markdown;
-pub use svg::{front_svg, groups_svg};
+pub use svg::groups_svg;
 pub use table::debias_table;
 
 use super::json::shorten;

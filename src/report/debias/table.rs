@@ -20,7 +20,17 @@ pub(super) const COLUMNS: [(&str, Figure); 9] = [
 
 /// Three places, as shares are compared in the third.
 pub(super) fn share(value: Option<f64>) -> String {
-    value.map_or(NOTHING.into(), |value| format!("{:.3}", value + 0.0))
+    finite(value).map_or(NOTHING.into(), |value| format!("{value:.3}"))
+}
+
+/// The same with its sign.
+pub(super) fn signed(value: Option<f64>) -> String {
+    finite(value).map_or(NOTHING.into(), |value| format!("{value:+.3}"))
+}
+
+/// To three places, without a negative zero.
+pub(super) fn finite(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| value.is_finite()).map(|value| (1000.0 * value).round() / 1000.0 + 0.0)
 }
 
 /// Rows of one table: head, then one row per editor.

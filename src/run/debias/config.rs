@@ -366,7 +366,7 @@ impl DebiasConfig {
     }
 
     /// Every setting that can change a figure.
-    pub(super) fn record(&self) -> BTreeMap<String, serde_json::Value> {
+    pub(crate) fn record(&self) -> BTreeMap<String, serde_json::Value> {
         let mut config = BTreeMap::from([
             ("target".into(), json!(self.target.name())),
             ("layer".into(), json!(self.layer_name())),
