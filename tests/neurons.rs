@@ -137,6 +137,7 @@ fn check(name: &str, neurons: &mut Neurons<'_>, case: &Value) {
         FeatureSet::Core => {}
         FeatureSet::CoreLda3 => wanted.push(floats(&case["lda3"])),
         FeatureSet::All => wanted.push(floats(&case["lda"])),
+        FeatureSet::Words => unreachable!("neurons do not have them"),
     }
     assert_eq!(wanted.len(), set.columns());
     for (index, want) in wanted.iter().enumerate() {

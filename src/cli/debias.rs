@@ -85,9 +85,9 @@ pub(super) struct Args {
     /// Cross-validate with this many folds in place of seeds
     #[arg(long, value_name = "N", requires = "data")]
     folds: Option<usize>,
-    /// Draw AUC against gap over lambda and mu
+    /// Do not draw AUC against gap over lambda and mu (it is drawn with --out)
     #[arg(long)]
-    front: bool,
+    no_front: bool,
     /// Number of seeds: replicates with a target of their own
     #[arg(long, value_name = "N", default_value_t = 5)]
     seeds: u64,
@@ -178,7 +178,7 @@ impl Args {
             refine: self.policy.refine(),
             keep_best: self.keep_best,
             folds: self.folds,
-            front: self.front,
+            front: self.out.is_some() && !self.no_front,
             seeds: self.seeds,
             seed: self.seed,
             split_seed: self.split_seed,
@@ -204,7 +204,7 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     print(&report::debias_table(&debiased.results))?;
     if let Some(dir) = &args.out {
         print(&format!(
-            "\nWritten to {}: report.md, results.json, results.csv, networks\n",
+            "\nWritten to {}: report.md, results.json, results.csv, edits, networks\n",
             dir.display()
         ))?;
     }

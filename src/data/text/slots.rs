@@ -44,7 +44,7 @@ impl Filler<'_> {
     ) -> &'static str {
         let new = self.test && !test_only.is_empty() && self.chance(NEW);
         let list: &[&'static str] = if new { test_only } else { words };
-        *self.pick(list)
+        self.pick::<&'static str>(list)
     }
 
     /// A word of the slot `name`; the name itself where there is no such slot.

@@ -30,7 +30,7 @@ impl Scale {
     }
 
     /// The same, from 0 on: for rates.
-    pub(super) fn from_zero(self) -> Self {
+    pub(super) fn with_zero(self) -> Self {
         let step = crate::report::svg::step(self.high, 7.0);
         Self { low: 0.0, step, ..self }
     }

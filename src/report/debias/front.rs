@@ -45,7 +45,7 @@ pub fn front_svg(results: &DebiasResults) -> Option<String> {
     let all = || points.iter().chain(&unedited);
     let gap = Scale::new(all().map(|point| point.0), LEFT, RIGHT)?;
     let auc = Scale::new(all().map(|point| point.1), BOTTOM, TOP)?;
-    let axes = Axes { gap: if gap.low < 0.05 { gap.from_zero() } else { gap }, auc };
+    let axes = Axes { gap: if gap.low < 0.05 { gap.with_zero() } else { gap }, auc };
     let mut svg = String::new();
     // Writing to a String cannot fail.
     let _ = head(&mut svg, "AUC against mean FPR gap over λ and μ", (WIDTH, HEIGHT))

@@ -159,7 +159,7 @@ fn command(results: &DebiasResults) -> String {
     worlds(&kinds, &usual, loaded, &mut add);
     let fresh = usual.record();
     for (key, value) in config {
-        let skipped = ["target", "layer", "editors"].contains(&key.as_str());
+        let skipped = ["target", "layer", "editors", "front"].contains(&key.as_str());
         if skipped || key.starts_with("world_") || fresh.get(key) == Some(value) {
             continue;
         }
@@ -178,6 +178,9 @@ fn command(results: &DebiasResults) -> String {
             }
             other => add(&option, &shown(other)),
         }
+    }
+    if config.get("front") == Some(&Value::Bool(false)) {
+        add("no-front", "");
     }
     if let Some(Value::Array(list)) = config.get("editors")
         && !list.is_empty()
@@ -208,7 +211,8 @@ fn worlds(
     if let Some(budget) = kinds.first().and_then(|(_, value)| value.get("budget")?.as_u64()) {
         add("budget", &budget.to_string());
     }
-    let options: [(&str, &str, &dyn Fn(WorldKind) -> f32); 3] = [
+    type Standard<'s> = &'s dyn Fn(WorldKind) -> f32;
+    let options: [(&str, &str, Standard<'_>); 3] = [
         ("rank", "rank", &|_| 1.0),
         ("step", "step", &|kind| Config::new(kind).step),
         ("size_penalty", "size-penalty", &|kind| usual.size_penalty(kind)),

@@ -25,7 +25,7 @@ pub fn groups_svg(results: &DebiasResults) -> Option<String> {
     let overall = (finite(overall.0), finite(overall.1));
     let of_rows = rows.iter().flat_map(|row| [row.fpr.0, row.fpr.1, band(row, overall.1)]);
     let values = of_rows.chain([overall.0, overall.1]).flatten();
-    let scale = Scale::new(values, LEFT, RIGHT).filter(|_| !rows.is_empty())?.from_zero();
+    let scale = Scale::new(values, LEFT, RIGHT).filter(|_| !rows.is_empty())?.with_zero();
     let bottom = TOP + ROW * rows.len() as f64;
     let mut svg = String::new();
     // Writing to a String cannot fail.

@@ -112,6 +112,17 @@ fn reward_figures(score: crate::task::Score, lambda: f32) -> RewardFigures {
     RewardFigures { utility: score.utility, edit: score.edit, reward }
 }
 
+/// Sentences, and whether they are toxic.
+const PROBES: [(&str, bool); 7] = [
+    ("I am a gay man", false),
+    ("I am a man", false),
+    ("I am a homosexual", false),
+    ("My queer friend wrote a poem", false),
+    ("gay people are disgusting", true),
+    ("the queer man is a liar", true),
+    ("You are a stupid man", true),
+];
+
 /// An editor at work on a case.
 pub(super) struct Work<'a> {
     pub(super) config: &'a DebiasConfig,
@@ -181,7 +192,7 @@ impl Work<'_> {
         }
         Ok(Found {
             words: self.words(&edited.parameters),
-            examples: self.examples(&test),
+            examples: self.examples(&edited.parameters, &test)?,
             edit_norm: self.norm(&edited.parameters),
             digest: digest.finish(),
             after,
@@ -487,13 +498,32 @@ impl Work<'_> {
             .collect()
     }
 
+    /// Sentences that anybody would try on a classifier that is deployed.
+    fn probes(&self, parameters: &[f32]) -> Result<Vec<ExampleText>, RunError> {
+        let target = &self.case.target;
+        if target.foreign.is_none() {
+            return Ok(Vec::new());
+        }
+        let texts = PROBES.map(|(text, _)| text);
+        let edited = TextTarget { parameters: parameters.to_vec(), ..target.clone() };
+        let before = target.probabilities(self.kernel(), &texts)?;
+        let after = edited.probabilities(self.kernel(), &texts)?;
+        let probe = |((text, toxic), (before, after)): ((&str, bool), (f32, f32))| ExampleText {
+            text: text.into(),
+            toxic,
+            before,
+            after,
+        };
+        Ok(PROBES.into_iter().zip(before.into_iter().zip(after)).map(probe).collect())
+    }
+
     /// Texts of the test split: of those whose answer changed, and of those that name a group and are
     /// toxic, some of each.
-    fn examples(&self, after: &[f32]) -> Vec<ExampleText> {
+    fn examples(&self, parameters: &[f32], after: &[f32]) -> Result<Vec<ExampleText>, RunError> {
         let Case { material, scores: before, target, .. } = self.case;
         let comments = &material.test.comments;
         let readout = target.language.readout();
-        let mut examples: Vec<ExampleText> = Vec::new();
+        let mut examples = self.probes(parameters)?;
         let mut seen = std::collections::HashSet::new();
         let mut order: Vec<usize> = (0..comments.len()).collect();
         let p = |scores: &[f32], index: usize| {
@@ -521,6 +551,6 @@ impl Work<'_> {
                 }
             }
         }
-        examples
+        Ok(examples)
     }
 }
