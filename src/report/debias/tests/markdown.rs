@@ -247,7 +247,7 @@ fn undefined_figures_are_dashes_and_no_runs_are_said() {
 fn the_command_repeats_the_settings() {
     let command =
         |results: &DebiasResults| line(&debias_markdown(results), "reweight debias").to_string();
-    assert_eq!(command(&fixture()), "reweight debias --front --seeds 2 --out report");
+    assert_eq!(command(&fixture()), "reweight debias --seeds 2 --out report");
     let mut results = pooled();
     let config = DebiasConfig {
         data: Some("x".into()),
@@ -267,7 +267,7 @@ fn the_command_repeats_the_settings() {
     assert_eq!(
         command(&results),
         "reweight debias --data DATA --layer embed --world mask --budget 300 --step 0.9 --folds 5 --groups \
-         'gay,it'\\''s' --lambda 0.7 --matched --set learning_rate=0.01 --editor ppo,blindness --out report"
+         'gay,it'\\''s' --lambda 0.7 --matched --set learning_rate=0.01 --no-front --editor ppo,blindness --out report"
     );
     let text = debias_markdown(&results);
     assert!(line(&text, "| lambda").contains("0.7 |"), "a widened setting");
