@@ -422,3 +422,70 @@ fn terms_are_words_of_the_deployed_classifier() {
         assert!(target.language.vocabulary.find(term).is_some(), "{term} ({group})");
     }
 }
+
+/// The seven features of a column, by their definitions in f64.
+#[test]
+fn columns_have_the_features_that_are_defined() {
+    use reweight::world::{COLUMN_FEATURES, ColumnRequest, Columns};
+    let toy = Toy::new(11, 90, 7);
+    let mut rng = Rng::new(2, Purpose::Data);
+    let weights: Vec<f32> = (0..11 * 3).map(|_| rng.normal()).collect();
+    let scores: Vec<f32> = (0..90).map(|_| rng.unit()).collect();
+    let request = ColumnRequest {
+        bag: toy.bag(),
+        labels: &toy.labels,
+        members: &toy.members,
+        scores: &scores,
+        threshold: 0.5,
+        weights: &weights,
+        outputs: 3,
+    };
+    let mut heap = Heap::new(Columns::need(11));
+    let columns = Columns::new(&request, &mut heap.arena()).unwrap();
+    let x = |text: usize, word: usize| {
+        let (own, values) = toy.bag().row(text);
+        let at = own.iter().position(|&column| column as usize == word);
+        at.map_or(0.0, |at| f64::from(values[at]))
+    };
+    let mean = |word: usize, of: &dyn Fn(usize) -> Option<f64>| {
+        let factors = (0..90).filter_map(|text| of(text).map(|factor| factor * x(text, word)));
+        let all: Vec<f64> = factors.collect();
+        all.iter().sum::<f64>() / all.len() as f64
+    };
+    let toxic = |text: usize| toy.labels[text] == 1;
+    let named = |text: usize| toy.members[text] != 0;
+    let when = |yes: bool| yes.then_some(1.0);
+    let mut expected = vec![[0.0f64; COLUMN_FEATURES]; 11];
+    for (word, features) in expected.iter_mut().enumerate() {
+        let w = weights[3 * word..3 * word + 3].iter().map(|&w| f64::from(w)).sum::<f64>() / 3.0;
+        let spread = |text: usize| {
+            let p = f64::from(scores[text]);
+            p * (1.0 - p)
+        };
+        let positive = |text: usize| scores[text] >= 0.5;
+        *features = [
+            mean(word, &|t| when(!toxic(t) && named(t)))
+                - mean(word, &|t| when(!toxic(t) && !named(t))),
+            mean(word, &|t| when(toxic(t))) - mean(word, &|t| when(!toxic(t))),
+            w,
+            (1.0 + (0..90).filter(|&t| x(t, word) > 0.0).count() as f64).ln(),
+            w * (mean(word, &|t| when(!toxic(t) && positive(t)))
+                - mean(word, &|t| when(!toxic(t) && !positive(t)))),
+            mean(word, &|t| when(toxic(t) && named(t)))
+                - mean(word, &|t| when(toxic(t) && !named(t))),
+            w * (mean(word, &|t| (!toxic(t)).then(|| spread(t)))
+                - mean(word, &|t| toxic(t).then(|| spread(t)))),
+        ];
+    }
+    let centre = expected.iter().map(|features| features[3]).sum::<f64>() / 11.0;
+    expected.iter_mut().for_each(|features| features[3] -= centre);
+    for feature in 0..COLUMN_FEATURES {
+        let square: f64 = expected.iter().map(|features| features[feature].powi(2)).sum();
+        let rms = (square / 11.0).sqrt();
+        for (word, features) in expected.iter().enumerate() {
+            let found = columns.features()[Batch::lanes(11).at(COLUMN_FEATURES, word, feature)];
+            let wanted = (features[feature] / rms).clamp(-4.0, 4.0);
+            assert!((f64::from(found) - wanted).abs() < 1e-3, "{feature} {word}: {found} {wanted}");
+        }
+    }
+}

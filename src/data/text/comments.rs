@@ -7,7 +7,7 @@ use crate::rng::{Purpose, Rng};
 pub struct Comments {
     /// Name of the set.
     pub name: String,
-    /// The texts.
+    /// The texts; may be empty where they are no longer needed.
     pub texts: Vec<String>,
     /// Label of each, 1 toxic.
     pub labels: Vec<u8>,
@@ -30,12 +30,28 @@ pub struct Comments {
 impl Comments {
     /// Number of comments.
     pub fn len(&self) -> usize {
-        self.texts.len()
+        self.labels.len()
     }
 
     /// True without comments.
     pub fn is_empty(&self) -> bool {
-        self.texts.is_empty()
+        self.labels.is_empty()
+    }
+
+    /// The same without the texts.
+    pub fn untold(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            texts: Vec::new(),
+            labels: self.labels.clone(),
+            groups: self.groups.clone(),
+            members: self.members.clone(),
+            missing: self.missing.clone(),
+            kinds: self.kinds.clone(),
+            kind_names: self.kind_names.clone(),
+            skipped: self.skipped.clone(),
+            digest: self.digest.clone(),
+        }
     }
 
     /// The comments of these indices, in their order.

@@ -45,12 +45,12 @@ pub fn time_debiasing(kernel: Kernel, effort: Duration) -> Result<Vec<DebiasTimi
         if network.foreign.is_none() {
             let first: Vec<usize> = (0..COMMENTS).collect();
             let bag = material.reward.bag.select(&first);
-            material.reward = TextPart { comments: material.reward.comments.select(&first), bag };
+            let comments = material.reward.comments.select(&first);
+            material.reward = TextPart { comments: comments.into(), bag: bag.into() };
         } else {
             // 30 terms × 140 and 800 without one.
             let comments = identity_reward_templates(0, 140, 800);
-            let bag = network.language.bag(comments.texts.iter().map(String::as_str));
-            material.reward = TextPart { comments, bag };
+            material.reward = TextPart::new(comments, &network.language);
         }
         let court = Court::new(&material, Vec::new());
         let layers = debias_layers(&config.target);
@@ -79,7 +79,7 @@ fn subject(config: &DebiasConfig) -> Result<(TextTarget, Material), RunError> {
         let material = Material::of_templates(&target, 0);
         return Ok((target, material));
     }
-    let material = Material::new(config, &none, None, 0)?;
+    let material = Material::new(config, &none, None, None, 0)?;
     let (Some(train), Some(training)) = (&material.train, material.training) else {
         return Err(RunError::Failed("there is nothing to train on".into()));
     };

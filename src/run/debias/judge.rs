@@ -11,12 +11,13 @@ use crate::model::{Plain, SparseSamples, Split};
 use crate::run::error::RunError;
 use crate::slab::{Heap, Need};
 use crate::task::{Debiasing, DebiasingConfig, DebiasingPart, Score, Task};
+use std::sync::Arc;
 
 /// The reward split as the task judges it: one or two parts.
 pub(super) struct Court {
-    pub(super) bag: BagSet,
+    pub(super) bag: Arc<BagSet>,
     pub(super) labels: Vec<u8>,
-    parts: Vec<Comments>,
+    parts: Vec<Arc<Comments>>,
     matched: Vec<Option<f64>>,
 }
 
@@ -24,11 +25,11 @@ impl Court {
     /// Over the reward split of `material`; `matched` are the unedited network's false positive rates of
     /// its parts, where the bias is measured at the matched threshold.
     pub(super) fn new(material: &Material, matched: Vec<Option<f64>>) -> Self {
-        let mut bag = material.reward.bag.clone();
-        let mut parts = vec![material.reward.comments.clone()];
+        let mut bag = Arc::clone(&material.reward.bag);
+        let mut parts = vec![Arc::clone(&material.reward.comments)];
         if let Some(beside) = &material.beside {
-            bag = bag.joined(&beside.bag);
-            parts.push(beside.comments.clone());
+            bag = Arc::new(bag.joined(&beside.bag));
+            parts.push(Arc::clone(&beside.comments));
         }
         let labels = parts.iter().flat_map(|part| part.labels.iter().copied()).collect();
         Self { bag, labels, parts, matched }

@@ -19,16 +19,29 @@ use std::sync::Arc;
 /// Comments and their inputs.
 #[derive(Clone, Debug)]
 pub struct TextPart {
-    /// The comments.
-    pub comments: Comments,
+    /// The comments; without their texts where nobody reads them again.
+    pub comments: Arc<Comments>,
     /// One row each.
-    pub bag: BagSet,
+    pub bag: Arc<BagSet>,
 }
 
 impl TextPart {
-    fn new(comments: Comments, language: &Language) -> Self {
+    pub(super) fn new(comments: Comments, language: &Language) -> Self {
         let bag = language.bag(comments.texts.iter().map(String::as_str));
-        Self { comments, bag }
+        Self { comments: Arc::new(comments), bag: Arc::new(bag) }
+    }
+
+    /// The same without texts: files of comments are large, their bags are not.
+    fn untold(mut comments: Comments, language: &Language) -> Self {
+        let bag = language.bag(comments.texts.iter().map(String::as_str));
+        comments.texts = Vec::new();
+        Self { comments: Arc::new(comments), bag: Arc::new(bag) }
+    }
+
+    /// Comments that others hold, without their texts.
+    fn of(comments: &Comments, language: &Language) -> Self {
+        let bag = language.bag(comments.texts.iter().map(String::as_str));
+        Self { comments: Arc::new(comments.untold()), bag: Arc::new(bag) }
     }
 
     /// As references take it, over `words` columns.
@@ -91,6 +104,13 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    /// Drops the texts, once they have been turned into inputs.
+    pub(super) fn forget_texts(&mut self) {
+        for comments in self.comments.iter_mut().chain(&mut self.elsewhere) {
+            comments.texts = Vec::new();
+        }
+    }
+
     pub(super) fn read(config: &DebiasConfig, observer: &dyn Observer) -> Result<Self, RunError> {
         let files = config.test_data.iter().chain(&config.data).count();
         observer.phase("reading comments", files);
@@ -113,13 +133,38 @@ impl Sources {
 }
 
 impl Material {
+    /// What all seeds share; `None` where each has data of its own.
+    pub(super) fn shared(
+        config: &DebiasConfig,
+        sources: &Sources,
+        loaded: Option<&TextTarget>,
+    ) -> Result<Option<Self>, RunError> {
+        let material = match (&sources.comments, loaded) {
+            (Some(_), _) if config.folds.is_some() => return Ok(None),
+            (None, Some(_)) => return Ok(None),
+            (Some(comments), target) => Self::of_file(config, comments, target, config.seed)?,
+            (None, None) => Self::built_in(config.split_seed),
+        };
+        material.with_elsewhere(sources).with_groups(&config.groups).map(Some)
+    }
+
     /// The data of `seed` (of fold `seed`, with folds).
     pub(super) fn new(
         config: &DebiasConfig,
         sources: &Sources,
         loaded: Option<&TextTarget>,
+        shared: Option<&Self>,
         seed: u64,
     ) -> Result<Self, RunError> {
+        if let Some(shared) = shared {
+            let mut own = shared.clone();
+            if own.beside.is_some() {
+                let (per_term, without) = TEMPLATES_BESIDE;
+                let beside = identity_reward_templates(seed, per_term, without);
+                own.beside = Some(TextPart::untold(beside, &own.language));
+            }
+            return Ok(own);
+        }
         let material = match (&sources.comments, loaded) {
             (Some(comments), target) => Self::of_file(config, comments, target, seed)?,
             (None, Some(target)) => Self::of_templates(target, seed),
@@ -143,10 +188,10 @@ impl Material {
         };
         Self {
             data,
-            train: Some(TextPart::new(train, &language)),
+            train: Some(TextPart::untold(train, &language)),
             unbiased: Some(unbiased),
             training: Some(Training::TOXICITY),
-            reward: TextPart::new(reward, &language),
+            reward: TextPart::untold(reward, &language),
             beside: None,
             test: TextPart::new(test, &language),
             elsewhere: Vec::new(),
@@ -176,7 +221,7 @@ impl Material {
             train: None,
             unbiased: None,
             training: None,
-            reward: TextPart::new(reward, &language),
+            reward: TextPart::untold(reward, &language),
             beside: None,
             test: TextPart::new(test, &language),
             elsewhere: Vec::new(),
@@ -233,11 +278,11 @@ impl Material {
         };
         Ok(Self {
             data,
-            train: loaded.is_none().then(|| TextPart::new(train, &language)),
+            train: loaded.is_none().then(|| TextPart::untold(train, &language)),
             unbiased: None,
             training: loaded.is_none().then_some(Training::COMMENTS),
-            reward: TextPart::new(reward, &language),
-            beside: Some(TextPart::new(beside, &language)),
+            reward: TextPart::untold(reward, &language),
+            beside: Some(TextPart::untold(beside, &language)),
             test: TextPart::new(test, &language),
             elsewhere: Vec::new(),
             words,
@@ -246,9 +291,10 @@ impl Material {
     }
 
     fn with_elsewhere(mut self, sources: &Sources) -> Self {
-        let parts = sources.elsewhere.iter().map(|comments| {
-            (comments.name.clone(), TextPart::new(comments.clone(), &self.language))
-        });
+        let parts = sources
+            .elsewhere
+            .iter()
+            .map(|comments| (comments.name.clone(), TextPart::of(comments, &self.language)));
         self.elsewhere = parts.collect();
         self
     }
@@ -262,8 +308,9 @@ impl Material {
             RunError::Failed(format!("--groups {name}: no such group (groups: {})", all.join(", ")))
         };
         let chosen = |part: TextPart| -> Result<TextPart, RunError> {
-            let comments = part.comments.with_groups(names).map_err(unknown)?;
-            Ok(TextPart { comments, bag: part.bag })
+            let comments = Arc::unwrap_or_clone(part.comments);
+            let comments = comments.with_groups(names).map_err(unknown)?;
+            Ok(TextPart { comments: Arc::new(comments), bag: part.bag })
         };
         let words = names.iter().map(|name| {
             let place = all.iter().position(|group| group == name);

@@ -46,18 +46,24 @@ pub fn debias(config: &DebiasConfig, observer: &dyn Observer) -> Result<Debiased
     config.validate()?;
     let settings = config.settings()?;
     let loaded = loaded_target(config)?;
-    let sources = Sources::read(config, observer)?;
+    let mut sources = Sources::read(config, observer)?;
     let seeds: Vec<u64> = match config.folds {
         Some(folds) => (0..folds as u64).collect(),
         None => (config.seed..config.seed + config.seeds).collect(),
     };
+    let shared = Material::shared(config, &sources, loaded.as_deref())?;
+    if shared.is_some() {
+        // Their texts have become bags; files of comments are large.
+        sources.forget_texts();
+    }
     let trains = loaded.is_none();
     observer.phase(
         if trains { "training the target networks" } else { "judging the target" },
         seeds.len(),
     );
     let cases = pool::map(&seeds, config.threads, |&seed| {
-        let material = Material::new(config, &sources, loaded.as_deref(), seed)?;
+        let shared = shared.as_ref();
+        let material = Material::new(config, &sources, loaded.as_deref(), shared, seed)?;
         let target = match (&loaded, &material.train, material.training) {
             (Some(target), ..) => TextTarget { seed, ..TextTarget::clone(target) },
             (None, Some(train), Some(training)) => {

@@ -189,10 +189,8 @@ fn planted(
     let draws: Vec<Material> = (0..DRAWS)
         .map(|draw| {
             let comments = identity_reward_templates(DRAW_SEED + draw as u64, per_term, without);
-            let bag = original.language.bag(comments.texts.iter().map(String::as_str));
-            let part = TextPart { comments, bag };
             let mut material = Material::of_templates(original, 0);
-            material.reward = part;
+            material.reward = TextPart::new(comments, &original.language);
             material
         })
         .collect();

@@ -291,7 +291,7 @@ impl Work<'_> {
     fn compact(&self, parameters: &[f32]) -> Result<Compact, RunError> {
         let Case { target, court, material, .. } = self.case;
         let beside = material.beside.as_ref().filter(|_| self.layer == 0);
-        let of = beside.map(|part| &part.bag);
+        let of = beside.map(|part| &*part.bag);
         Compact::new(self.kernel(), &target.stack, parameters, &court.bag, of)
     }
 
