@@ -53,7 +53,7 @@ pub fn bag<'t>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Vocabulary, Weighting, bag};
+    use super::{BagSet, SHORTEST, Vocabulary, Weighting, bag, tokens};
     use std::collections::HashSet;
 
     #[test]
@@ -72,5 +72,44 @@ mod tests {
         let weighted = bag(texts.into_iter(), &vocabulary, &weighting, &stop_words);
         let (_, values) = weighted.row(0);
         assert!((values[0] - values[1]).abs() < 1e-7 && weighted.row(2).1 == [1.0]);
+    }
+
+    fn strings(value: &serde_json::Value) -> Vec<String> {
+        let list = value.as_array().unwrap().iter();
+        list.map(|item| item.as_str().unwrap().to_string()).collect()
+    }
+
+    fn check_rows(found: &BagSet, expected: &serde_json::Value) {
+        let expected = expected.as_array().unwrap();
+        assert_eq!(found.len(), expected.len());
+        for (index, row) in expected.iter().enumerate() {
+            let (columns, values) = found.row(index);
+            let wanted = row[0].as_array().unwrap().iter().map(|column| column.as_u64().unwrap());
+            assert!(columns.iter().map(|&column| u64::from(column)).eq(wanted), "row {index}");
+            for (value, wanted) in values.iter().zip(row[1].as_array().unwrap()) {
+                let wanted = wanted.as_f64().unwrap();
+                assert!((f64::from(*value) - wanted).abs() < 1e-7, "row {index}: {value} {wanted}");
+            }
+        }
+    }
+
+    /// Words, vocabulary, counts and tf-idf as scikit-learn's vectorisers make them.
+    #[test]
+    fn words_and_bags_are_those_of_scikit_learn() {
+        let text = include_str!("../../../tests/oracle/text.json");
+        let oracle: serde_json::Value = serde_json::from_str(text).unwrap();
+        let texts = strings(&oracle["texts"]);
+        for (text, words) in texts.iter().zip(oracle["words"].as_array().unwrap()) {
+            assert_eq!(tokens(text, SHORTEST).collect::<Vec<_>>(), strings(words), "{text:?}");
+        }
+        let each = || texts.iter().map(String::as_str);
+        let vocabulary = Vocabulary::of_texts(each(), 40);
+        assert_eq!(vocabulary.words(), strings(&oracle["vocabulary"]));
+        let none = HashSet::new();
+        check_rows(&bag(each(), &vocabulary, &Weighting::Count, &none), &oracle["counts"]);
+        let idf = oracle["idf"].as_array().unwrap().iter();
+        let idf = Weighting::TfIdf(idf.map(|value| value.as_f64().unwrap() as f32).collect());
+        let stop_words = strings(&oracle["stop_words"]).into_iter().collect();
+        check_rows(&bag(each(), &vocabulary, &idf, &stop_words), &oracle["tfidf"]);
     }
 }
