@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Everything that one command found out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DebiasResults {
-    /// [`SCHEMA`](crate::run::SCHEMA).
+    /// [`SCHEMA`](crate::run::record::SCHEMA).
     pub schema: u32,
     /// "debias".
     pub command: String,
