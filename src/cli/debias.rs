@@ -59,9 +59,9 @@ pub(super) struct Args {
     /// Price of large edits, in units of |W|^2 [default: 0; .15 with --data; profanity .1 mask, .03 shift]
     #[arg(long, value_name = "MU")]
     size_penalty: Option<f32>,
-    /// Share of utility in the reward, 0 to 1
-    #[arg(long, value_name = "L", default_value_t = 0.5)]
-    lambda: f32,
+    /// Share of utility in the reward, 0 to 1 [default: .5; .7 for a classifier of others]
+    #[arg(long, value_name = "L")]
+    lambda: Option<f32>,
     /// One hyper-parameter of ppo (may be repeated)
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     set: Vec<(String, String)>,

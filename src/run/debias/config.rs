@@ -87,8 +87,8 @@ pub struct DebiasConfig {
     pub groups: Vec<String>,
     /// μ; `None` for the target's own.
     pub size_penalty: Option<f32>,
-    /// λ.
-    pub lambda: f32,
+    /// λ; `None` for .5, or .7 where the target is loaded: a classifier that is in use has more to lose.
+    pub lambda: Option<f32>,
     /// Rank of the action.
     pub rank: usize,
     /// Step; `None` for the world's own.
@@ -139,7 +139,7 @@ impl Default for DebiasConfig {
             matched: false,
             groups: Vec::new(),
             size_penalty: None,
-            lambda: 0.5,
+            lambda: None,
             rank: 1,
             step: None,
             unit: StepUnit::Rms,
@@ -207,6 +207,12 @@ impl DebiasConfig {
         self.layer.clone().unwrap_or_else(default)
     }
 
+    /// λ.
+    pub fn lambda(&self) -> f32 {
+        let usual = if matches!(self.target, DebiasTarget::Toxicity) { 0.5 } else { 0.7 };
+        self.lambda.unwrap_or(usual)
+    }
+
     /// μ of a world.
     pub fn size_penalty(&self, kind: WorldKind) -> f32 {
         self.size_penalty.unwrap_or(match (&self.target, kind) {
@@ -223,7 +229,7 @@ impl DebiasConfig {
         world.unit = self.unit;
         world.step = self.step.unwrap_or(world.step);
         world.rank = self.rank;
-        world.lambda = self.lambda;
+        world.lambda = self.lambda();
         world.size_penalty = self.size_penalty(kind);
         world
     }
@@ -395,6 +401,7 @@ impl DebiasConfig {
                 format!("world_{}", kind.name()),
                 json!({
                     "budget": self.budget,
+                    "lambda": world.lambda,
                     "rank": world.rank,
                     "step": world.step,
                     "unit": match world.unit {

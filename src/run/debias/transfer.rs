@@ -83,7 +83,8 @@ impl DebiasTransferConfig {
     }
 
     fn world(&self) -> Config {
-        let debias = DebiasConfig { target: DebiasTarget::Profanity, ..DebiasConfig::default() };
+        let target = DebiasTarget::Profanity;
+        let debias = DebiasConfig { target, lambda: Some(0.5), ..DebiasConfig::default() };
         Config { observation: Observation::Raw, ..debias.world(self.world) }
     }
 

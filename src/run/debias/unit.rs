@@ -93,7 +93,7 @@ impl Case {
             let (need, wide) = court.need();
             let (mut heap, mut wide) = (Heap::new(need), vec![0; wide]);
             let task = court.task(config.task(), &target, &mut heap, &mut wide)?;
-            let lambda = config.lambda;
+            let lambda = config.lambda();
             let mut whole = WholeNetwork { kernel, target: &target, court: &court, task, lambda };
             reward_figures(whole.score(&target.parameters)?, lambda)
         };
@@ -241,7 +241,7 @@ impl Work<'_> {
         if let Some(threshold) = threshold {
             task.set_threshold(threshold);
         }
-        let (kernel, lambda) = (self.kernel(), self.config.lambda);
+        let (kernel, lambda) = (self.kernel(), self.config.lambda());
         let mut whole = WholeNetwork { kernel, target, court, task, lambda };
         figures.reward = Some(reward_figures(whole.score(parameters)?, lambda));
         Ok((figures, judged.scores, cuts))
@@ -269,7 +269,7 @@ impl Work<'_> {
         let (need, wide) = court.need();
         let (mut heap, mut wide) = (Heap::new(need), vec![0; wide]);
         let task = court.task(self.config.task(), target, &mut heap, &mut wide)?;
-        let (kernel, lambda) = (self.kernel(), self.config.lambda);
+        let (kernel, lambda) = (self.kernel(), self.config.lambda());
         let mut judge = WholeNetwork { kernel, target, court, task, lambda };
         let edit = (editor.edit)(&problem, &mut judge)
             .map_err(|error| RunError::Failed(format!("{}: {error}", editor.name)))?;

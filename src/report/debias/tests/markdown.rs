@@ -257,7 +257,7 @@ fn the_command_repeats_the_settings() {
         groups: vec!["gay".into(), "it's".into()],
         set: vec![("learning_rate".into(), "0.01".into())],
         budget: Some(300),
-        lambda: 0.7,
+        lambda: Some(0.7),
         step: Some(0.9),
         matched: true,
         folds: Some(5),
