@@ -8,10 +8,15 @@ use reweight::editor::{
     View,
 };
 use reweight::env::Env;
-use reweight::kernel::Kernel;
+use reweight::kernel::{Bag, Kernel};
+use reweight::metric::bias::Membership;
+use reweight::model::SparseSamples;
+use reweight::nn::Stack;
 use reweight::ppo::NeuronPolicy;
 use reweight::slab::Heap;
-use reweight::task::{ClassSet, RewardKind};
+use reweight::task::{
+    Bias, ClassSet, Debiasing, DebiasingConfig, DebiasingPart, Readout, RewardKind, Utility,
+};
 use reweight::world::{Config, FeatureSet, NeuronRequest, Neurons, World, WorldKind};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -194,4 +199,48 @@ fn editors_that_see_the_layer_allocate_nothing_either() {
         }
     }
     assert!(tested >= 14, "{tested} runs were counted");
+}
+
+/// Rewards of debiasing over sparse samples, of every kind, allocate nothing.
+#[test]
+fn rewards_of_debiasing_allocate_nothing() {
+    let mut stack = Stack::new([6, 1, 1]);
+    stack.dense("a", 8).unwrap().relu().unwrap().dense("b", 2).unwrap();
+    let offsets: Vec<u32> = (0..=90).map(|text| 2 * text).collect();
+    let columns: Vec<u32> = (0..90).flat_map(|text| [text % 3, 3 + text % 2]).collect();
+    let values = vec![0.5; columns.len()];
+    let labels: Vec<u8> = (0..90).map(|text| u8::from(text % 4 == 0)).collect();
+    let members: Vec<u64> = (0..90).map(|text| text / 4 % 4).collect();
+    let membership = Membership { groups: 2, members: &members, missing: &[] };
+    for bias in [Bias::FprGap, Bias::EqualizedOdds, Bias::Jigsaw] {
+        for matched in [None, Some(0.3)] {
+            let config =
+                DebiasingConfig { bias, utility: Utility::Both, ..DebiasingConfig::default() };
+            let parts = [DebiasingPart { labels: &labels, membership, matched }];
+            let sizes = [(90, 2)];
+            let mut heap = Heap::new(Debiasing::need(&sizes));
+            let mut wide = vec![0; Debiasing::scratch(&sizes)];
+            let mut arena = heap.arena();
+            let readout = Readout::Softmax;
+            let mut task = Debiasing::new(config, readout, &parts, &mut arena, &mut wide).unwrap();
+            let mut parameters = vec![0.1; stack.parameters()];
+            let bag = Bag::new(6, &offsets, &columns, &values).unwrap();
+            let samples = SparseSamples { bag, labels: &labels, fixed: None };
+            for kind in [WorldKind::Mask, WorldKind::Shift] {
+                let config = Config::new(kind);
+                let mut heap = Heap::new(World::sparse_need(&config, &stack, 0, 90));
+                let mut arena = heap.arena();
+                let (kernel, own) = (Kernel::auto(), &mut parameters);
+                let mut world =
+                    World::sparse(config, kernel, &stack, own, 0, samples, &mut task, &mut arena)
+                        .unwrap();
+                let action = vec![0.4; world.spec().action.len];
+                let before = ALLOCATIONS.get();
+                for _ in 0..3 {
+                    world.evaluate(&action).unwrap();
+                }
+                assert_eq!(ALLOCATIONS.get(), before, "{bias:?} in {} world", kind.name());
+            }
+        }
+    }
 }

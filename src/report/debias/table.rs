@@ -68,6 +68,29 @@ pub fn debias_table(results: &DebiasResults) -> String {
          is when\ngroups are dealt at random; matched: the gap where as many comments are flagged as before \
          the edit; worst: the\nlargest group's gap; FNR gap: the same of missed toxic comments."
     );
+    if !results.pooled.is_empty() {
+        let _ = writeln!(
+            text,
+            "\nPredictions of all folds together, before -> after: FPR gap (null), matched gap, worst group"
+        );
+    }
+    for row in &results.pooled {
+        let world =
+            row.world.as_deref().map_or(String::new(), |world| format!(" in {world} world"));
+        let layer = if row.layer.is_empty() { String::new() } else { format!(", {}", row.layer) };
+        let pair = |figure: Figure| {
+            format!("{} -> {}", share(figure(&row.before)), share(figure(&row.after)))
+        };
+        let _ = writeln!(
+            text,
+            "  {:<44} {} ({})   {}   {}",
+            format!("{}{world}{layer}", row.editor),
+            pair(|f| f.fped_mean),
+            share(row.after.gap_null),
+            pair(|f| f.matched_gap),
+            pair(|f| f.worst_gap)
+        );
+    }
     for name in elsewhere(results) {
         let _ = writeln!(text, "\n{name}: AUC, FPR gap, worst FPR of a group, before -> after");
         for group in &all {
