@@ -503,10 +503,12 @@ fn front(
         .collect();
     let all = points.clone();
     for point in &mut points {
-        let better = |other: &&FrontPoint| {
-            other.world == point.world && other.auc > point.auc && other.gap < point.gap
+        let figures = |point: &FrontPoint| point.auc.zip(point.gap);
+        let Some((auc, gap)) = figures(point) else { continue };
+        let better = |other: &FrontPoint| {
+            other.world == point.world && figures(other).is_some_and(|(a, g)| a > auc && g < gap)
         };
-        point.best = point.auc.is_some() && !all.iter().any(|other| better(&other));
+        point.best = !all.iter().any(better);
     }
     Ok(points)
 }
