@@ -59,8 +59,9 @@ impl Small {
         Kernel::auto().to_panels(Batch::lanes(count), 6, &self.inputs, &mut panels).unwrap();
         let reward = Samples { batch: Batch::lanes(count), inputs: &panels, labels: &self.labels };
         let (config, settings) = (Config::new(WorldKind::Shift), Settings::default());
+        // The reward is not looked at; its task has a class to forget whatever the editor is told.
         let mut task =
-            Unlearning::new(self.forget, RewardKind::Probability, [&[], &self.labels, &[]]);
+            Unlearning::new(ClassSet::of(&[1]), RewardKind::Probability, [&[], &self.labels, &[]]);
         let mut own = self.parameters.clone();
         let mut heap = Heap::new(World::need(&config, &self.stack, 0, count));
         let mut world = World::new(
@@ -213,14 +214,66 @@ fn salun_keeps_the_bits_of_half_the_weights() {
     assert!(changed("random-labels") > small.parameters.len() * 9 / 10);
 }
 
+/// On a hundred copies of the samples, so that there are steps enough.
 #[test]
 fn the_bad_teacher_is_followed() {
     let small = Small::new();
+    let (inputs, labels) = (small.inputs.repeat(100), small.labels.repeat(100));
+    let small = Small { inputs, labels, ..small };
     let edited = small.edit("bad-teacher", 3).unwrap();
     let mut bad = vec![0.0; small.parameters.len()];
     let mut rng = Rng::new(3, Purpose::Unlearning);
     small.stack.initialise(Init::HeUniform, &mut bad, &mut rng).unwrap();
-    let (before, after) =
-        (small.divergence(&bad, &small.parameters), small.divergence(&bad, &edited));
-    assert!(after < 0.99 * before, "{before} before, {after} after");
+    let before = small.divergence(&bad, &small.parameters);
+    let after = small.divergence(&bad, &edited);
+    assert!(after < 0.75 * before, "{before} before, {after} after");
+}
+
+static DATA: LazyLock<Prepared> = LazyLock::new(|| {
+    let (images, parts) = builtin_digits(0).unwrap();
+    Prepared::new(&images, &parts).unwrap()
+});
+
+fn digits(editors: &[&str]) -> Unlearned {
+    let config = UnlearnConfig {
+        editors: editors.iter().map(ToString::to_string).collect(),
+        seeds: 1,
+        worlds: vec![WorldKind::Shift],
+        ..UnlearnConfig::default()
+    };
+    unlearn(&config, &DATA, &|_| None, &Silent).unwrap()
+}
+
+/// Most of the forget class and least of the others that is right on the test split after each edit: what
+/// three seeds gave, with room.
+#[test]
+fn they_unlearn_on_the_built_in_digits() {
+    let bars = [
+        ("fine-tune", 0.93, 0.95),
+        ("gradient-ascent", 0.05, 0.80),
+        ("neggrad", 0.01, 0.95),
+        ("random-labels", 0.01, 0.945),
+        ("salun", 0.01, 0.945),
+        ("bad-teacher", 0.20, 0.92),
+        ("unsir", 0.01, 0.93),
+        ("scrub", 0.05, 0.90),
+        ("ssd", 0.05, 0.93),
+        ("fisher-reset", 0.01, 0.93),
+    ];
+    let unlearned = digits(&bars.map(|(name, ..)| name));
+    assert_eq!(unlearned.results.runs.len(), bars.len());
+    for (run, (name, forget, retain)) in unlearned.results.runs.iter().zip(bars) {
+        let found = (run.after.forget_test, run.after.retain_test);
+        assert_eq!((run.editor.as_str(), run.evaluations), (name, 0));
+        assert!(run.before.forget_test > 0.94, "there was something to forget");
+        assert!(found.0 <= forget && found.1 >= retain, "{name}: {found:?}");
+    }
+}
+
+/// Noise alone, without the row that is cleared, forgets next to nothing: the reset does the forgetting.
+#[test]
+fn noise_does_not_forget() {
+    let unlearned = digits(&["fisher"]);
+    let after = unlearned.results.runs[0].after;
+    assert!(after.forget_test > 0.8 && after.retain_test > 0.9, "{after:?}");
 }

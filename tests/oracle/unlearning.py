@@ -95,11 +95,11 @@ def main():
 
     model = copy.deepcopy(target)
     adam = torch.optim.Adam(model.parameters(), lr=5e-4)
-    for epoch in range(3):
-        if epoch < 2:
-            steps(model, adam, 1, lambda: -divergence(model, target, forget[0], 4.0))
-        steps(model, adam, 1, lambda: 0.99 * loss(model, retain)
-              + 0.001 * divergence(model, target, retain[0], 4.0))
+    for epoch in range(10):
+        if 1 <= epoch <= 3:
+            steps(model, adam, 1, lambda: -divergence(model, target, forget[0], 2.0))
+        steps(model, adam, 1, lambda: loss(model, retain)
+              + 0.5 * divergence(model, target, retain[0], 2.0))
     edited["scrub"] = model
 
     model = copy.deepcopy(target)

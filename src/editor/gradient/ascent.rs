@@ -1,9 +1,9 @@
 //! Gradient ascent on the cross-entropy of the forget samples.
 //!
-//! As `GA.py` in Fan et al.'s code (SalUn, arXiv 2310.12508): learning rate 1e-4, 5 epochs. Two departures: Adam
-//! instead of SGD, which at that rate leaves a network like ours as it was, and a stop: the ascent has no bottom and spoils
-//! everything when it goes on ("Ascent fails to forget", arXiv 2509.26427), so it ends as soon as at most 1 %
-//! of the forget samples are still classified, checked after every step.
+//! As `GA.py` in Fan et al.'s code (SalUn, arXiv 2310.12508): learning rate 1e-4, 5 epochs. Two departures:
+//! Adam instead of SGD, and a stop. The ascent has no bottom and can spoil everything when it goes on
+//! ("Ascent fails to forget", arXiv 2509.26427), so it ends as soon as at most 1 % of the forget samples
+//! are classified as before, checked before every step.
 
 use super::{Aim, Begin, begin, need};
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};

@@ -1,10 +1,10 @@
-//! Bad teaching (Chundawat et al. 2023, arXiv 2205.08096): on the forget samples the network learns the outputs of
-//! one that knows nothing, on retain samples those of its former self.
+//! Bad teaching (Chundawat et al. 2023, arXiv 2205.08096): on the forget samples the network learns the
+//! outputs of one that knows nothing, on retain samples those of its former self.
 //!
-//! As the authors' code: the incompetent teacher has initial weights, 30 % of the retain samples take part,
-//! temperature 1, Adam. There 1 epoch of minibatches of 256 at 1e-4, with a loss that is divided by the number of classes
-//! as well; here 3 epochs of minibatches of 64 at 5e-4 and the divergence per sample. Forget and retain samples
-//! of a step are one loss, each by its share.
+//! As the authors' code: the incompetent teacher has initial weights, 30 % of the retain samples take
+//! part, temperature 1, Adam. There 1 epoch of minibatches of 256 at 1e-4, with a loss that is divided by
+//! the number of classes as well; here 3 epochs of minibatches of 64 at 5e-4 and the divergence per
+//! sample. Forget and retain samples of a step are one loss, each by its share.
 
 use super::{Aim, Begin, begin, need};
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};

@@ -1,13 +1,14 @@
-//! Fisher forgetting (Golatkar et al. 2020, arXiv 1911.04933, section 4.2): noise on every weight, the more of it the less the
-//! weight matters to the retain samples.
+//! Fisher forgetting (Golatkar et al. 2020, arXiv 1911.04933): noise on every weight, the more of it the
+//! less the weight matters to the retain samples.
 //!
-//! `w ← w + ξ, ξ ~ N(0, α / (F + 1e-8))` with F the Fisher information on retain samples, `Σ_y p(y|x)·(∂CE_y/∂w)²`,
-//! of single samples. As the code that SSD and SalUn use: α = 1e-6; `1 / (F + 1e-8)` is held to 1e3, in the last layer to
-//! 1e2; it is averaged over the inputs of an output (of a convolution: at each place of its window); it counts 10 times in
-//! the last layer and for biases. F is the mean over 500 retain samples here, over all of them there.
+//! `w ← w + ξ, ξ ~ N(0, α / (F + 1e-8))` with F the Fisher information on retain samples,
+//! `Σ_y p(y|x)·(∂CE_y/∂w)²`, of single samples. As the code that SSD and SalUn use: α = 1e-6;
+//! `1 / (F + 1e-8)` is held to 1e3, in the last layer to 1e2; it is averaged over the inputs of an output
+//! (of a convolution: at each place of its window); it counts 10 times in the last layer and for biases.
+//! F is the mean over 500 retain samples here, over all of them there.
 //!
-//! The same code then sets the forgotten class's row of the last layer to noise around 0 of variance 1e-4, which masks the
-//! logit and does most of the forgetting: `fisher-reset` does so, `fisher` does not.
+//! The same code then sets the forgotten class's row of the last layer to noise around 0 of variance
+//! 1e-4, which masks the logit: `fisher-reset` does so, `fisher` does not.
 
 use super::{Aim, Begin, begin, need};
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};

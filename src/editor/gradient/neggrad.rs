@@ -1,9 +1,10 @@
-//! NegGrad+: descent on the retain samples and ascent on the forget samples in one step (Kurmanji et al. 2023, arXiv
-//! 2302.09880, section 4).
+//! NegGrad+: descent on the retain samples and ascent on the forget samples in one step (Kurmanji
+//! et al. 2023, arXiv 2302.09880).
 //!
 //! `α·CE(retain) − (1 − α)·CE(forget)` with α = .95, the forget samples dealt again and again until the
-//! retain samples are through, as `train_negrad` in the authors' code: SGD at .01. There 10 epochs; 2 here,
-//! with momentum .9. Their forget term has no bound; here a forget minibatch whose loss is above [`CAP`] is left out.
+//! retain samples are through, as `train_negrad` in the authors' code: SGD at .01. There 10 epochs; 2
+//! here, with momentum .9. Their forget term has no bound; here a forget minibatch whose loss is above
+//! [`CAP`] is left out.
 
 use super::{Aim, Begin, begin, need};
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};

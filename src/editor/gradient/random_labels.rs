@@ -1,14 +1,15 @@
 //! Random labels: the forget samples are taught other classes at random, the retain samples their own
-//! (Golatkar et al. 2020, arXiv 1911.04933, as a baseline; "amnesiac" in Graves et al. 2021), and SalUn, which changes
-//! only the weights that matter to the forget samples (Fan et al. 2024, arXiv 2310.12508, section 4).
+//! ("amnesiac": Graves et al. 2021, arXiv 2010.10981), and SalUn, which changes only the weights that
+//! matter to the forget samples (Fan et al. 2024, arXiv 2310.12508).
 //!
-//! Labels are drawn anew for every minibatch from the classes that stay: `RL.py` in SalUn's code draws from all
-//! classes, the true one included, the `amnesiac` of the SSD code leaves it out as here. Adam at 1e-3 for 3 epochs instead of
-//! SGD at .013 for 10; the retain and forget minibatches of a step are one loss, each by its share of the samples.
+//! Labels are drawn anew for every minibatch from the classes that stay: `RL.py` in SalUn's code draws
+//! from all classes, the true one included, `amnesiac` in the code of SSD leaves it out as here. Adam at
+//! 1e-3 for 3 epochs, where those take SGD at .013 for 10, and Adam at 1e-4 for 3. The retain and forget
+//! samples of a step are one loss, each by its share.
 //!
-//! SalUn's mask holds the half of all weights with the largest |Σ ∇CE| over the forget samples: the sum is signed, then its
-//! size taken, and the ranks are over the whole network, as in `generate_mask.py`. The other weights keep their
-//! bits: a gradient of 0 leaves Adam's moments, and so the weight, as they were.
+//! SalUn's mask holds the half of all parameters with the largest |Σ ∇CE| over the forget samples: the
+//! sum is signed, then its size taken, and the ranks are over the whole network, as in
+//! `generate_mask.py`. The others keep their bits: where the gradient is always 0, Adam takes no step.
 
 use super::{Aim, Begin, begin, need};
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};

@@ -1,9 +1,10 @@
-//! Selective synaptic dampening (Foster et al. 2024, arXiv 2308.07707, equations 7 and 8).
+//! Selective synaptic dampening (Foster et al. 2024, arXiv 2308.07707).
 //!
-//! With I the importance of a weight, its mean squared gradient of the cross-entropy on the samples' own labels: where
-//! `I(forget) > α·I(all)`, the weight is multiplied by `min(λ·I(all) / I(forget), 1)`. α = 10 and λ = 1, the authors' for
-//! ResNets. As in their code the gradients that are squared are means of minibatches of 64, not those of single samples,
-//! so α goes with that size, and those of I(all) hold samples of all classes.
+//! With I the importance of a weight, its mean squared gradient of the cross-entropy on the samples' own
+//! labels: where `I(forget) > α·I(all)`, the weight is multiplied by `min(λ·I(all) / I(forget), 1)`.
+//! α = 10 and λ = 1, the authors' for ResNets. As in their code the gradients that are squared are means
+//! of minibatches of 64, not those of single samples, so α goes with that size, and the minibatches of
+//! I(all) mix all classes.
 
 use super::{Aim, Begin, Deck, begin, need};
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};

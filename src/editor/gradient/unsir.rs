@@ -1,11 +1,12 @@
-//! UNSIR (Tarun et al. 2023, arXiv 2111.08947): noise that the network takes least for the forgotten class is taught to it as that
-//! class (impair), then the retain samples alone (repair).
+//! UNSIR (Tarun et al. 2023, arXiv 2111.08947): noise that the network takes least for the forgotten
+//! class is taught to it as that class (impair), then the retain samples alone are (repair).
 //!
-//! As the authors' code: inputs N are drawn from a normal distribution and climb `CE(N, class) − .1·mean ‖N‖²` by 40
-//! steps of Adam at .1; one epoch of noise (a third of every step) and retain samples; one epoch of retain
-//! samples; the impairing rate is twice the repairing one. Theirs are .02 and .01, ten times the rate that trained our
-//! networks: 2e-3 and 1e-3 here. Theirs takes 1,000 retain samples of each class; here all take part, so the
-//! first epoch must see no forget sample, as in theirs, but is as long as one of training. Noise minibatches hold 32 inputs.
+//! As the authors' code: inputs N are drawn from a normal distribution and climb
+//! `CE(N, class) − .1·mean ‖N‖²` by 40 steps of Adam at .1; an epoch of noise (a third of the loss) and
+//! retain samples; an epoch of retain samples; the impairing rate is twice the repairing one. Theirs are
+//! .02 and .01, ten times the rate that trained our networks: 2e-3 and 1e-3 here. Theirs takes up to
+//! 1,000 retain samples of each class, here all take part. One minibatch of 32 noises, in turn for each
+//! class to forget, is used throughout; theirs are 256.
 
 use super::{Aim, Begin, begin, need};
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};
