@@ -41,6 +41,8 @@ pub enum Purpose {
     TestText = 14,
     /// Labels of generated sentences.
     Labels = 15,
+    /// What editors by gradients draw besides orders: labels, noise, samples.
+    Unlearning = 16,
 }
 
 /// One stream of random numbers.

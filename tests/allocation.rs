@@ -4,13 +4,13 @@ mod common;
 
 use common::Toy;
 use reweight::editor::{
-    EDITORS, EditorKind, Job, JobMemory, JobShape, Point, Policies, REACH, Refine, Settings, Sight,
-    View,
+    EDITORS, EditorKind, Job, JobMemory, JobShape, Network, Point, Policies, REACH, Refine,
+    Settings, Sight, TrainingSet, View,
 };
 use reweight::env::Env;
-use reweight::kernel::{Bag, Kernel};
+use reweight::kernel::{Bag, Batch, Kernel};
 use reweight::metric::bias::Membership;
-use reweight::model::SparseSamples;
+use reweight::model::{Samples, SparseSamples, Training};
 use reweight::nn::Stack;
 use reweight::ppo::NeuronPolicy;
 use reweight::slab::Heap;
@@ -243,4 +243,46 @@ fn rewards_of_debiasing_allocate_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn editors_by_gradients_allocate_nothing_either() {
+    let toy = Toy::new(10, 24, 16, 100, 2);
+    let mut rows = vec![0.0; toy.labels.len() * 10];
+    Kernel::auto().to_rows(toy.batch, 10, 1, &toy.inputs, &mut rows).unwrap();
+    let batch = Batch::rows(toy.labels.len());
+    let samples = Samples { batch, inputs: &rows, labels: &toy.labels };
+    let set = TrainingSet { samples, training: Training::DIGITS, seed: 7 };
+    let (settings, config) = (Settings::default(), Config::new(WorldKind::Shift));
+    let mut tested = 0;
+    for info in EDITORS.iter().filter(|editor| editor.kind == EditorKind::Gradient) {
+        let mut own = toy.parameters.clone();
+        let mut parameters = toy.parameters.clone();
+        let mut task = toy.task(RewardKind::Probability);
+        let forget = task.forget();
+        let (kernel, stack, layer) = (Kernel::auto(), &toy.stack, toy.layer());
+        let mut world_heap = Heap::new(World::need(&config, stack, layer, toy.labels.len()));
+        let mut arena = world_heap.arena();
+        let split = toy.samples();
+        let mut world =
+            World::new(config, kernel, stack, &mut own, layer, split, &mut task, &mut arena)
+                .unwrap();
+        let spec = world.spec();
+        let shape =
+            JobShape { spec, stack, settings: &settings, training: Some(&set), policy: None };
+        let mut heap = Heap::new(JobMemory::need(&spec).and(info.editor.need(&shape)));
+        let mut arena = heap.arena();
+        let memory = JobMemory::new(&spec, &mut arena).unwrap();
+        let network =
+            Network { kernel, stack, parameters: &mut parameters, forget, training: Some(set) };
+        let mut trace = |_: Point| {};
+        let mut job =
+            Job::new(&mut world, false, &settings, 7, 1, 2.0, &mut trace, memory, Some(network))
+                .unwrap();
+        let before = ALLOCATIONS.get();
+        info.editor.edit(&mut job, &mut arena).unwrap();
+        assert_eq!(ALLOCATIONS.get(), before, "{}", info.name);
+        tested += 1;
+    }
+    assert!(tested >= 11, "{tested} runs were counted");
 }

@@ -115,6 +115,31 @@ proptest! {
     }
 
     #[test]
+    fn divergence_from_a_teacher(
+        batch in batch(), inputs in 1usize..9, classes in 2usize..7, warm in any::<bool>(), seed in any::<u64>(),
+    ) {
+        let mut stack = Stack::new([inputs, 1, 1]);
+        stack.dense("a", 6).unwrap().tanh().unwrap().dense("b", classes).unwrap();
+        let rows = random(seed, batch.samples() * inputs);
+        let temperature = if warm { 4.0 } else { 0.5 };
+        // Spare lanes hold no number: nothing may read them.
+        let mut targets = vec![f32::NAN; batch.len(classes)];
+        for sample in 0..batch.samples() {
+            let z = random(seed ^ (7 + sample as u64), classes);
+            let total: f32 = z.iter().map(|z| z.exp()).sum();
+            for (class, z) in z.iter().enumerate() {
+                targets[batch.at(classes, sample, class)] = z.exp() / total;
+            }
+        }
+        check(&|tape, parameters| {
+            let x = fill(tape, batch, &rows)?;
+            let logits = stack.record(tape, parameters, x)?;
+            let loss = tape.kl_divergence(logits, &targets, temperature)?;
+            tape.weighted_sum(&[(loss, 20.0 * temperature * temperature)])
+        }, &initial(&stack, seed), seed);
+    }
+
+    #[test]
     fn convolution_pools_and_squared_error(
         batch in batch(), channels in 1usize..3, side in 6usize..9, kernel in 1usize..4,
         stride in 1usize..3, padding in 0usize..2, largest in any::<bool>(), seed in any::<u64>(),
@@ -197,6 +222,25 @@ proptest! {
     }
 }
 
+/// A network that agrees with its teacher has no divergence and no gradient; one of certain teachers is the
+/// cross-entropy.
+#[test]
+fn divergence_in_closed_form() {
+    let mut slab = vec![0.0; 1000];
+    let mut tape = Tape::new(Kernel::auto(), &mut slab);
+    let x = tape.differentiable_input(Batch::rows(2), 2).unwrap();
+    tape.value_mut(x).copy_from_slice(&[0.0, 3.0f32.ln(), 0.0, 0.0]);
+    let loss = tape.kl_divergence(x, &[0.25, 0.75, 0.5, 0.5], 1.0).unwrap();
+    tape.backward(loss, &[], &mut []).unwrap();
+    assert!(tape.scalar(loss).abs() < 1e-6, "{}", tape.scalar(loss));
+    assert!(tape.gradient(x).iter().all(|gradient| gradient.abs() < 1e-7));
+    let certain = tape.kl_divergence(x, &[0.0, 1.0, 1.0, 0.0], 1.0).unwrap();
+    let entropy = tape.softmax_cross_entropy(x, &[1, 0]).unwrap();
+    assert!((tape.scalar(certain) - tape.scalar(entropy)).abs() < 1e-6);
+    let expected = 0.5 * (0.75f32.ln().abs() + 2.0f32.ln());
+    assert!((tape.scalar(certain) - expected).abs() < 1e-6);
+}
+
 #[test]
 fn spare_lanes_change_nothing() {
     let mut stack = Stack::new([3, 1, 1]);
@@ -236,6 +280,7 @@ fn bad_operands_are_errors() {
     assert_eq!(label, Err(TapeError::Label { label: 3, classes: 3 }));
     assert!(matches!(tape.softmax_cross_entropy(x, &[0]), Err(TapeError::Shape(_))));
     assert!(matches!(tape.mean_squared_error(x, &[0.0]), Err(TapeError::Shape(_))));
+    assert!(matches!(tape.kl_divergence(x, &[0.5; 5], 1.0), Err(TapeError::Shape(_))));
     let mut gradients = [0.0; 4];
     assert!(matches!(tape.backward(x, &[0.0; 4], &mut gradients), Err(TapeError::Shape(_))));
     let loss = tape.mean_squared_error(x, &[0.0; 6]).unwrap();

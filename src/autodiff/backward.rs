@@ -105,6 +105,9 @@ impl Tape<'_> {
             Op::Relu { x } => self.map_backward(node, *x, touched, Kernel::relu_gradient)?,
             Op::Tanh { x } => self.map_backward(node, *x, touched, Kernel::tanh_gradient)?,
             Op::CrossEntropy { logits } => self.cross_entropy_backward(node, *logits, touched)?,
+            Op::KlDivergence { logits, temperature } => {
+                self.kl_divergence_backward(node, *logits, *temperature, touched)?;
+            }
             Op::SquaredError { prediction } => {
                 let (x, dy, targets) = self.parts(node, *prediction)?;
                 let scale = 2.0 * at(dy, 0) / targets.len().max(1) as f32;
@@ -194,6 +197,31 @@ impl Tape<'_> {
                 let wanted = if class == label as usize { 1.0 } else { 0.0 };
                 if let Some(to) = gradient.get_mut(place) {
                     *to += scale * (at(softmax, place) - wanted);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn kl_divergence_backward(
+        &mut self,
+        node: &Node,
+        logits: Var,
+        temperature: f32,
+        touched: &mut [bool],
+    ) -> Result<(), TapeError> {
+        let (x, dy, kept) = self.parts(node, logits)?;
+        let (batch, classes) = (x.batch, x.features);
+        let (softmax, targets) = kept.split_at_checked(x.value.len()).unwrap_or_default();
+        let scale = at(dy, 0) / (batch.samples().max(1) as f32 * temperature);
+        let (_, gradient) = x.accumulate(touched);
+        for sample in 0..batch.samples() {
+            let place = |class: usize| batch.at(classes, sample, class);
+            // 1 for probabilities, up to rounding; exact for any other weights as well.
+            let mass: f32 = (0..classes).map(|class| at(targets, place(class))).sum();
+            for place in (0..classes).map(place) {
+                if let Some(to) = gradient.get_mut(place) {
+                    *to += scale * (mass * at(softmax, place) - at(targets, place));
                 }
             }
         }

@@ -33,6 +33,11 @@ impl Tape<'_> {
         Need::f32s(batch.len(classes).saturating_add(kept).saturating_add(2))
     }
 
+    /// Memory of a [`kl_divergence`](Self::kl_divergence).
+    pub const fn kl_divergence_need(batch: Batch, classes: usize) -> Need {
+        Need::f32s(batch.len(classes).saturating_mul(2).saturating_add(2))
+    }
+
     /// Memory of a [`mean_squared_error`](Self::mean_squared_error) over `values` values.
     pub const fn squared_error_need(values: usize) -> Need {
         Need::f32s(values.saturating_add(2))
@@ -109,6 +114,55 @@ impl Tape<'_> {
         }
         if let Some(value) = numbers.first_mut() {
             *value = (total / labels.len().max(1) as f64) as f32;
+        }
+        Ok(var)
+    }
+
+    /// Mean over the samples of `KL(q ‖ softmax(logits / temperature))`, in nats, for the probabilities
+    /// q of another network: the loss of distillation (Hinton et al. 2015, arXiv 1503.02531), without
+    /// the factor temperature².
+    ///
+    /// `targets` are laid out as the logits; no gradient flows into them.
+    ///
+    /// # Errors
+    /// [`TapeError`] when it does not fit.
+    pub fn kl_divergence(
+        &mut self,
+        logits: Var,
+        targets: &[f32],
+        temperature: f32,
+    ) -> Result<Var, TapeError> {
+        let &Node { batch, features: classes, len, .. } = self.node(logits)?;
+        ShapeError::check("target probabilities", len, targets.len())?;
+        let op = Op::KlDivergence { logits, temperature };
+        let var = self.push(op, Batch::rows(1), 1, true, 2 * len)?;
+        let kernel = self.kernel;
+        let (values, memory) = self.operand_and_last(logits);
+        let mut total = 0.0f64;
+        for sample in 0..batch.samples() {
+            let place = |class: usize| batch.at(classes, sample, class);
+            let z = |class: usize| at(values, place(class)) / temperature;
+            let largest = (0..classes).map(z).fold(f32::NEG_INFINITY, larger);
+            let sum: f32 = (0..classes).map(|class| num::exp(z(class) - largest)).sum();
+            let log_sum = num::ln(sum);
+            for class in 0..classes {
+                let target = at(targets, place(class));
+                // q ln q tends to 0 with q.
+                if target != 0.0 {
+                    let log_ratio = num::ln(target) - (z(class) - largest - log_sum);
+                    total += f64::from(target) * f64::from(log_ratio);
+                }
+            }
+        }
+        let (numbers, kept) = memory.split_at_mut_checked(2).unwrap_or_default();
+        let (softmax, kept) = kept.split_at_mut_checked(len).unwrap_or_default();
+        for (to, &value) in softmax.iter_mut().zip(values) {
+            *to = value / temperature;
+        }
+        kernel.softmax(batch, classes, softmax)?;
+        kept.copy_from_slice(targets);
+        if let Some(value) = numbers.first_mut() {
+            *value = (total / batch.samples().max(1) as f64) as f32;
         }
         Ok(var)
     }

@@ -61,6 +61,11 @@ pub(super) enum Op {
     CrossEntropy {
         logits: Var,
     },
+    /// `extra` holds the softmax at this temperature, then the targets, both laid out as the logits.
+    KlDivergence {
+        logits: Var,
+        temperature: f32,
+    },
     /// `extra` holds the targets, row-major.
     SquaredError {
         prediction: Var,

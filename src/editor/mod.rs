@@ -3,11 +3,13 @@
 //! What belongs here: how a method arrives at an edit, and the [`Job`] that it works on. What does
 //! not: seeds × targets × threads (`run`), figures on the test split (no job can see it).
 //!
-//! `reward/` holds methods that need only the reward, `closed/` formulas on activations, `reference/` those that an honest report
+//! `reward/` holds methods that need only the reward, `closed/` formulas on activations, `gradient/`
+//! what is usual where gradients and the training samples are at hand, `reference/` those that an honest report
 //! compares with, `search/` the optimisers behind the former. [`EDITORS`] is the table that the
 //! program, its reports and its documentation all read.
 
 mod closed;
+mod gradient;
 mod job;
 mod reference;
 mod registry;

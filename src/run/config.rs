@@ -204,8 +204,8 @@ impl UnlearnConfig {
             let Some(editor) = editor::find(name) else { return usage(unknown_editor(name)) };
             if self.model.is_some() && editor.training_data {
                 return usage(format!(
-                    "--editor {name}: it trains the network anew, and how the network of --model was \
-                     trained is not known"
+                    "--editor {name}: it needs the samples that trained the network, and what the network \
+                     of --model was trained on is not known"
                 ));
             }
         }
