@@ -256,3 +256,56 @@ fn wrong_transfers_are_refused() {
     let wrong = wrong.to_str().unwrap().to_string();
     refused(&["transfer", "apply", "--policy", &wrong], 1, &["net.rwp"]);
 }
+
+#[test]
+fn debiasing_as_a_user_meets_it() {
+    refused(&["debias", "--editor", "blindnes"], 2, &["did you mean blindness?"]);
+    refused(&["debias", "--layer", "16x3"], 2, &["16x3", "64x16, embed, 16x2"]);
+    refused(&["debias", "--folds", "5"], 2, &["--data"]);
+    refused(&["debias", "--quiet", "--data", "nowhere.csv"], 1, &["nowhere.csv", "no such file"]);
+    let dir = folder("debias-program");
+    let file = dir.join("file");
+    fs::write(&file, "").unwrap();
+    refused(&["debias", "--quiet", "--out", file.to_str().unwrap()], 1, &["--out"]);
+    let out = dir.join("out");
+    let output = reweight(&[
+        "debias",
+        "--target",
+        "profanity",
+        "--editor",
+        "policy,none",
+        "--world",
+        "mask",
+        "--seeds",
+        "1",
+        "--quiet",
+        "--no-front",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(report.contains("I am a gay man") && out.join("groups.svg").exists());
+    // The edit file makes the network that the run wrote, byte for byte.
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let (model, arch) = (data.join("alt-profanity-check.safetensors"), "alt-profanity-check.json");
+    let applied = dir.join("applied.safetensors");
+    let edit = out.join("edits/policy-mask-linear-0.rwe");
+    assert!(fs::metadata(&edit).unwrap().len() < 2_000);
+    let output = reweight(&[
+        "apply",
+        edit.to_str().unwrap(),
+        "--model",
+        model.to_str().unwrap(),
+        "--arch",
+        data.join(arch).to_str().unwrap(),
+        "--out",
+        applied.to_str().unwrap(),
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let saved = fs::read(out.join("networks/policy-mask-linear-0.safetensors")).unwrap();
+    assert_eq!(fs::read(&applied).unwrap(), saved);
+    // The words lie beside the description, so it can be read from there.
+    let output = reweight(&["inspect", edit.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("92 x 5"));
+}

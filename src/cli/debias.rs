@@ -5,8 +5,8 @@ use super::progress::Progress;
 use super::unlearn::{UnitName, WorldName, key_value};
 use clap::ValueEnum;
 use reweight::report;
-use reweight::run::RunError;
 use reweight::run::debias::{self, DebiasConfig, DebiasTarget, TextTarget};
+use reweight::run::{self, RunError};
 use reweight::task::{Bias, Utility};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -192,6 +192,8 @@ impl Args {
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let config = args.config()?;
     config.validate()?;
+    // A folder that cannot be written to is found out before the work, not after it.
+    let _ = args.out.as_deref().map(run::Store::open).transpose()?;
     let progress = Progress::new(args.machine.quiet);
     let debiased = debias::debias(&config, &progress)?;
     progress.clear();
