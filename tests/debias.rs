@@ -4,9 +4,9 @@
 use proptest::prelude::*;
 use reweight::data::text::{identity_terms, identity_test_templates};
 use reweight::env::{Env, check_env, check_need};
-use reweight::kernel::{Backend, Bag, Batch, Kernel};
+use reweight::kernel::{Backend, Bag, Batch, Kernel, Start};
 use reweight::metric::bias::Membership;
-use reweight::model::{Forward, Plain, Samples, SparseSamples};
+use reweight::model::{Change, Forward, Plain, Prefix, Samples, SparseSamples};
 use reweight::nn::{Init, Stack};
 use reweight::rng::{Purpose, Rng};
 use reweight::run::Silent;
@@ -95,6 +95,20 @@ impl Toy {
     }
 }
 
+/// Logits of all samples.
+fn logits(net: &mut dyn Forward, samples: usize) -> Vec<[f32; 2]> {
+    let mut all = vec![[0.0f32; 2]; samples];
+    net.for_each_logits(&mut |logits| {
+        for sample in 0..logits.batch.samples() {
+            for (class, to) in all[logits.first + sample].iter_mut().enumerate() {
+                *to = logits.values[logits.batch.at(2, sample, class)];
+            }
+        }
+    })
+    .unwrap();
+    all
+}
+
 fn settings() -> impl Strategy<Value = DebiasingConfig> {
     let bias = prop_oneof![
         Just(Bias::FprGap),
@@ -133,7 +147,69 @@ proptest! {
         });
     }
 
-    /// Sparse samples give what the same samples give as dense ones, and a fixed part what its words give.
+    /// Words that are left out of the bag and stand in the fixed part change nothing but last bits, formed or
+    /// thin; and a layer with a fixed part is not rescaled.
+    #[test]
+    fn a_fixed_part_stands_for_its_words(
+        words in 4usize..40, texts in 1usize..100, seed: u64,
+    ) {
+        let toy = Toy::new(words, texts, seed);
+        let (kernel, half) = (Kernel::auto(), words as u32 / 2);
+        let rest = Toy::new(words - half as usize, 0, 0).stack;
+        let mut parameters = toy.parameters[half as usize * 9..].to_vec();
+        let (mut own, mut held) = ((vec![0], vec![], vec![]), (vec![0], vec![], vec![]));
+        for text in 0..texts {
+            let (columns, values) = toy.bag().row(text);
+            for (&column, &value) in columns.iter().zip(values) {
+                let (to, column) =
+                    if column < half { (&mut held, column) } else { (&mut own, column - half) };
+                to.1.push(column);
+                to.2.push(value);
+            }
+            own.0.push(own.1.len() as u32);
+            held.0.push(held.1.len() as u32);
+        }
+        let mut fixed = vec![0.0; Batch::lanes(texts).len(9)];
+        let held = Bag::new(words, &held.0, &held.1, &held.2).unwrap();
+        let (weights, bias) = (&toy.parameters[..words * 9], &toy.parameters[words * 9..words * 9 + 9]);
+        kernel.sparse_forward(held, 9, weights, Start::Bias(bias), &mut fixed).unwrap();
+        let bag = Bag::new(words - half as usize, &own.0, &own.1, &own.2).unwrap();
+        let some = SparseSamples { bag, labels: &toy.labels, fixed: Some(&fixed) };
+        let close = |found: &[[f32; 2]], expected: &[[f32; 2]]| {
+            let pairs = found.as_flattened().iter().zip(expected.as_flattened());
+            pairs.clone().all(|(a, b)| (a - b).abs() < 1e-4 * (1.0 + b.abs()))
+        };
+        let plain = |stack: &Stack, parameters: &[f32], samples: SparseSamples<'_>| {
+            let mut heap = Heap::new(Plain::sparse_need(stack));
+            let mut arena = heap.arena();
+            logits(&mut Plain::sparse(kernel, stack, parameters, samples, &mut arena).unwrap(), texts)
+        };
+        let whole = plain(&toy.stack, &toy.parameters, toy.samples());
+        prop_assert!(close(&plain(&rest, &parameters, some), &whole));
+        // The same change to the words that are left, as weights and as factors.
+        let mut rng = Rng::new(seed, Purpose::Search);
+        let left = words - half as usize;
+        let (u, v): (Vec<f32>, Vec<f32>) =
+            ((0..9).map(|_| rng.normal()).collect(), (0..left).map(|_| rng.normal()).collect());
+        let mut changed = toy.parameters.clone();
+        for (word, v) in v.iter().enumerate() {
+            for (unit, u) in u.iter().enumerate() {
+                changed[(half as usize + word) * 9 + unit] += u * v;
+            }
+        }
+        let whole = plain(&toy.stack, &changed, toy.samples());
+        let mut heap = Heap::new(Prefix::sparse_need(&rest, 0, texts, 1, false));
+        let mut arena = heap.arena();
+        let mut prefix =
+            Prefix::sparse(kernel, &rest, &mut parameters, 0, some, 1, false, &mut arena).unwrap();
+        let formed = &changed[half as usize * 9..words * 9];
+        prop_assert!(close(&logits(&mut prefix.with(Change::Weights(formed)), texts), &whole));
+        let thin = Change::LowRank { rank: 1, u: &u, v: &v };
+        prop_assert!(close(&logits(&mut prefix.with(thin), texts), &whole));
+        prop_assert!(!prefix.rescale(2.0));
+    }
+
+    /// Sparse samples give what the same samples give as dense ones.
     #[test]
     fn sparse_is_dense(words in 3usize..40, texts in 1usize..100, seed: u64) {
         let toy = Toy::new(words, texts, seed);
@@ -146,26 +222,16 @@ proptest! {
                 inputs[batch.at(words, text, column as usize)] = value;
             }
         }
-        let logits = |net: &mut dyn Forward| {
-            let mut all = vec![[0.0f32; 2]; texts];
-            net.for_each_logits(&mut |logits| {
-                for sample in 0..logits.batch.samples() {
-                    for (class, to) in all[logits.first + sample].iter_mut().enumerate() {
-                        *to = logits.values[logits.batch.at(2, sample, class)];
-                    }
-                }
-            }).unwrap();
-            all
-        };
         let (stack, parameters) = (&toy.stack, &toy.parameters);
         let mut heap = Heap::new(Plain::need(stack));
         let samples = Samples { batch, inputs: &inputs, labels: &toy.labels };
         let mut arena = heap.arena();
-        let dense = logits(&mut Plain::new(kernel, stack, parameters, samples, &mut arena).unwrap());
+        let mut net = Plain::new(kernel, stack, parameters, samples, &mut arena).unwrap();
+        let dense = logits(&mut net, texts);
         let mut heap = Heap::new(Plain::sparse_need(stack));
         let mut arena = heap.arena();
-        let sparse =
-            logits(&mut Plain::sparse(kernel, stack, parameters, toy.samples(), &mut arena).unwrap());
+        let mut net = Plain::sparse(kernel, stack, parameters, toy.samples(), &mut arena).unwrap();
+        let sparse = logits(&mut net, texts);
         prop_assert_eq!(&dense, &sparse);
     }
 }

@@ -5,7 +5,7 @@ use super::set::{Images, counts};
 use crate::rng::{Purpose, Rng};
 
 /// Shares of the three parts in per cent: one set, and the first half of a train and test pair.
-const ONE_SET: [usize; 3] = [60, 20, 20];
+pub(in crate::data) const ONE_SET: [usize; 3] = [60, 20, 20];
 const BEFORE_TEST: [usize; 3] = [75, 25, 0];
 
 /// Which samples are in which part: indices into a set, every sample in exactly one part.
@@ -86,8 +86,13 @@ impl Parts {
     }
 }
 
-/// Deals `labels` by `shares` (in per cent, 100 in all).
-fn deal(labels: &[u8], classes: usize, shares: [usize; 3], seed: u64) -> [Vec<usize>; 3] {
+/// Deals `labels` (classes, or strata of any other kind) by `shares` (in per cent, 100 in all).
+pub(in crate::data) fn deal(
+    labels: &[u8],
+    classes: usize,
+    shares: [usize; 3],
+    seed: u64,
+) -> [Vec<usize>; 3] {
     let mut rng = Rng::new(seed, Purpose::Split);
     let mut by_class = vec![Vec::new(); classes];
     for (index, &label) in labels.iter().enumerate() {

@@ -8,8 +8,10 @@
 //! that lives elsewhere (on a device, in integers, behind a wire) can be edited by implementing it.
 
 mod builtin;
+mod panels;
 mod plain;
 mod prefix;
+mod sparse;
 mod train;
 
 pub use builtin::{DIGITS_INPUT, digits_cnn, digits_cnn_deeper, toxicity_mlp};

@@ -1,6 +1,6 @@
 //! A network as it is, run from its inputs.
 
-use super::prefix::FirstLayer;
+use super::sparse::FirstLayer;
 use super::{Forward, ForwardError, Logits, Samples, SparseSamples};
 use crate::error::{ShapeError, TooSmall};
 use crate::kernel::{Bag, Batch, Kernel, LANES};

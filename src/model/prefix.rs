@@ -1,5 +1,7 @@
 //! The prefix cache: a network with one layer under edit, run from that layer on.
 
+use super::panels::{panel_of, panel_of_mut, panels_of};
+use super::sparse::{FirstLayer, sparse_low_rank};
 use super::{Forward, ForwardError, Logits, Samples, SparseSamples};
 use crate::error::ShapeError;
 use crate::kernel::{Bag, Batch, Kernel, LANES, LowRank, Start, TOGETHER};
@@ -297,10 +299,14 @@ impl<'a> Prefix<'a> {
 
     /// Multiplies the layer's weights and bias by `factor` and divides the next layer's weights by it,
     /// which changes nothing that the network computes (exactly so for a power of two) when only
-    /// ReLU and pooling lie between. False, and nothing done, where that is not so.
+    /// ReLU and pooling lie between. False, and nothing done, where that is not so, or where the layer has a
+    /// fixed part, which is not this network's to scale.
     pub fn rescale(&mut self, factor: f32) -> bool {
         let layers = self.stack.layers();
         let Some(layer) = layers.get(self.layer) else { return false };
+        if self.fixed.is_some() {
+            return false;
+        }
         let mut after = layers.iter().skip(self.layer + 1);
         let homogeneous =
             |kind: &Kind| matches!(kind, Kind::Relu | Kind::MaxPool(_) | Kind::AveragePool(_));
@@ -501,68 +507,6 @@ impl Forward for Changed<'_, '_> {
     }
 }
 
-/// The first layer of a network over sparse samples.
-pub(super) struct FirstLayer {
-    pub(super) outputs: usize,
-    weights: Range<usize>,
-    bias: Option<Range<usize>>,
-}
-
-impl FirstLayer {
-    pub(super) fn of(layer: &Layer) -> Result<Self, ForwardError> {
-        match layer.kind() {
-            Kind::Dense { outputs, .. } => Ok(Self {
-                outputs: *outputs,
-                weights: layer.weight_range(),
-                bias: layer.bias_range(),
-            }),
-            _ => Err(ForwardError::Failed("the first layer does not take sparse samples")),
-        }
-    }
-
-    /// Its output for panel `panel` of the samples, whose rows are `bag`.
-    pub(super) fn run(
-        &self,
-        kernel: Kernel,
-        bag: Bag<'_>,
-        fixed: Option<&[f32]>,
-        panel: usize,
-        parameters: &[f32],
-        output: &mut [f32],
-    ) -> Result<(), ShapeError> {
-        let part = |range: &Range<usize>| parameters.get(range.clone()).unwrap_or_default();
-        let batch = Batch::lanes(bag.samples());
-        let start = match (fixed, &self.bias) {
-            (Some(fixed), _) => Start::Values(panels_of(fixed, self.outputs, panel, batch)),
-            (None, Some(bias)) => Start::Bias(part(bias)),
-            (None, None) => Start::Zero,
-        };
-        let output = output.get_mut(..batch.len(self.outputs));
-        let output = output.unwrap_or_default();
-        kernel.sparse_forward(bag, self.outputs, part(&self.weights), start, output)
-    }
-}
-
-/// As [`Kernel::low_rank_forward`], for sparse samples.
-fn sparse_low_rank(
-    kernel: Kernel,
-    bag: Bag<'_>,
-    change: LowRank<'_>,
-    relu: bool,
-    before: &[f32],
-    thin: &mut [f32],
-    y: &mut [f32],
-) -> Result<(), ShapeError> {
-    let LowRank { rank, outputs, v, u, .. } = change;
-    kernel.sparse_forward(bag, rank, v, Start::Zero, thin)?;
-    let batch = Batch::lanes(bag.samples());
-    kernel.dense_forward(batch, rank, outputs, u, Start::Values(before), thin, y)?;
-    if relu {
-        kernel.relu(y);
-    }
-    Ok(())
-}
-
 /// Sizes of the edited layer.
 #[derive(Clone, Copy, Default)]
 struct Sizes {
@@ -583,19 +527,4 @@ impl Sizes {
         let thin = matches!(layer.kind(), Kind::Dense { .. });
         Some(Self { taken: layer.inputs(), given: layer.outputs(), inputs, outputs, thin })
     }
-}
-
-fn panels_of(panels: &[f32], features: usize, index: usize, part: Batch) -> &[f32] {
-    let first = index * features * LANES;
-    panels.get(first..first + part.len(features)).unwrap_or_default()
-}
-
-fn panel_of(panels: &[f32], features: usize, index: usize) -> &[f32] {
-    let len = features * LANES;
-    panels.get(index * len..(index + 1) * len).unwrap_or_default()
-}
-
-fn panel_of_mut(panels: &mut [f32], features: usize, index: usize) -> &mut [f32] {
-    let len = features * LANES;
-    panels.get_mut(index * len..(index + 1) * len).unwrap_or_default()
 }

@@ -261,35 +261,19 @@ impl<'a> Debiasing<'a> {
         &self.config
     }
 
-    /// Another probability from which on a text is called toxic, for utility and bias alike.
+    /// Another probability from which on a text is called toxic; for the bias too, unless it has one of its
+    /// own.
     pub fn set_threshold(&mut self, threshold: f32) {
         self.config.threshold = threshold;
     }
 
-    /// Scores of all samples of the last network that was scored.
-    pub fn scores(&self) -> &[f32] {
-        self.scores
-    }
-}
-
-const NOT_A_NUMBER: ForwardError =
-    ForwardError::Failed("a score is not a number: the network's outputs overflow");
-
-impl Task for Debiasing<'_> {
-    fn score(&mut self, net: &mut dyn Forward, split: Split) -> Result<Score, ForwardError> {
-        if split != Split::Reward {
-            return Err(ForwardError::Failed("debiasing is scored on the reward split"));
-        }
+    /// The score of the network that was scored last, from its scores: after
+    /// [`set_threshold`](Self::set_threshold) it need not be run again.
+    ///
+    /// # Errors
+    /// [`ForwardError`] as for a network.
+    pub fn rejudge(&mut self) -> Result<Score, ForwardError> {
         let Self { config, readout, parts, scores, predicted, keys, scratch } = self;
-        ShapeError::check("labels", net.samples(), scores.len())?;
-        let kernel = net.kernel();
-        let mut fault = Ok(());
-        net.for_each_logits(&mut |logits| {
-            let range = logits.first..logits.first + logits.batch.samples();
-            let own = scores.get_mut(range).unwrap_or_default();
-            fault = fault.and(readout.scores(kernel, logits, own));
-        })?;
-        fault?;
         let threshold = readout.score_of(config.threshold);
         let gap_threshold = config.gap_threshold.map_or(threshold, |at| readout.score_of(at));
         let (mut utility, mut edit, mut first) = (0.0f64, 0.0f64, 0);
@@ -343,5 +327,32 @@ impl Task for Debiasing<'_> {
         }
         let share = 1.0 / parts.len().max(1) as f64;
         Ok(Score { utility: (utility * share) as f32, edit: (edit * share) as f32 })
+    }
+
+    /// Scores of all samples of the last network that was scored.
+    pub fn scores(&self) -> &[f32] {
+        self.scores
+    }
+}
+
+const NOT_A_NUMBER: ForwardError =
+    ForwardError::Failed("a score is not a number: the network's outputs overflow");
+
+impl Task for Debiasing<'_> {
+    fn score(&mut self, net: &mut dyn Forward, split: Split) -> Result<Score, ForwardError> {
+        if split != Split::Reward {
+            return Err(ForwardError::Failed("debiasing is scored on the reward split"));
+        }
+        let Self { readout, scores, .. } = self;
+        ShapeError::check("labels", net.samples(), scores.len())?;
+        let kernel = net.kernel();
+        let mut fault = Ok(());
+        net.for_each_logits(&mut |logits| {
+            let range = logits.first..logits.first + logits.batch.samples();
+            let own = scores.get_mut(range).unwrap_or_default();
+            fault = fault.and(readout.scores(kernel, logits, own));
+        })?;
+        fault?;
+        self.rejudge()
     }
 }

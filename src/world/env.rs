@@ -84,22 +84,16 @@ impl<E: Into<ForwardError>> From<E> for WorldError {
 impl<'a> World<'a> {
     /// Memory of a world over `samples` reward samples.
     pub fn need(config: &Config, stack: &Stack, layer: usize, samples: usize) -> Need {
-        let edited = stack.layers().get(layer);
-        let (inputs, outputs) = edited.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
-        let change = Change::new(config, 1.0, inputs, outputs);
-        Prefix::need(stack, layer, samples, config.rank, accumulates(config))
-            .and(change.need())
-            .and(Need::f32s(2 * inputs * outputs + change.action_len()))
+        let accumulate = accumulates(config);
+        Prefix::need(stack, layer, samples, config.rank, accumulate)
+            .and(own_need(config, stack, layer))
     }
 
     /// Memory of a world over `samples` sparse reward samples.
     pub fn sparse_need(config: &Config, stack: &Stack, layer: usize, samples: usize) -> Need {
-        let edited = stack.layers().get(layer);
-        let (inputs, outputs) = edited.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
-        let change = Change::new(config, 1.0, inputs, outputs);
-        Prefix::sparse_need(stack, layer, samples, config.rank, accumulates(config))
-            .and(change.need())
-            .and(Need::f32s(2 * inputs * outputs + change.action_len()))
+        let accumulate = accumulates(config);
+        Prefix::sparse_need(stack, layer, samples, config.rank, accumulate)
+            .and(own_need(config, stack, layer))
     }
 
     /// A world around layer `layer` of `stack`, dense or convolutional, paid by `task` on `samples`.
@@ -447,6 +441,14 @@ impl Env for World<'_> {
             self.config.kind == WorldKind::Mask || self.config.unit == Unit::Rms;
         units_of_the_layer && self.prefix.rescale(factor) && self.measure().is_ok()
     }
+}
+
+/// Memory of a world beside its prefix.
+fn own_need(config: &Config, stack: &Stack, layer: usize) -> Need {
+    let edited = stack.layers().get(layer);
+    let (inputs, outputs) = edited.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
+    let change = Change::new(config, 1.0, inputs, outputs);
+    change.need().and(Need::f32s(2 * inputs * outputs + change.action_len()))
 }
 
 /// Whether steps of an episode build on the cached output: shifts of several steps.

@@ -1,6 +1,10 @@
 //! Comments with labels and groups.
 
+use crate::data::split::{ONE_SET, deal};
 use crate::rng::{Purpose, Rng};
+
+/// Strata that parts are dealt by.
+const STRATA: usize = 4;
 
 /// Comments, whether they are toxic, and which groups they name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,43 +87,38 @@ impl Comments {
             let found = self.groups.iter().position(|group| group == name);
             kept.push(found.ok_or_else(|| name.clone())?);
         }
+        self.pick_groups(&kept);
+        Ok(self)
+    }
+
+    /// Keeps the groups of these bits, in this order.
+    pub(super) fn pick_groups(&mut self, bits: &[usize]) {
         let pick = |word: u64| {
-            kept.iter().enumerate().fold(0, |all, (to, from)| all | (word >> from & 1) << to)
+            bits.iter().enumerate().fold(0, |all, (to, from)| all | (word >> from & 1) << to)
         };
         self.members.iter_mut().for_each(|word| *word = pick(*word));
         self.missing.iter_mut().for_each(|word| *word = pick(*word));
-        self.groups = names.to_vec();
-        Ok(self)
+        self.groups = bits.iter().filter_map(|&bit| self.groups.get(bit)).cloned().collect();
     }
 
     /// Train, reward and test, 60/20/20 of every stratum (label × names a group or not), by stream
     /// (seed, split).
     pub fn split(&self, seed: u64) -> [Vec<usize>; 3] {
-        self.deal(seed, [60, 20, 20])
-    }
-
-    /// Train, reward and test, shares in per cent of every stratum.
-    pub fn deal(&self, seed: u64, shares: [usize; 3]) -> [Vec<usize>; 3] {
-        let mut rng = Rng::new(seed, Purpose::Split);
-        let mut parts = [Vec::new(), Vec::new(), Vec::new()];
-        for members in &mut self.strata(&mut rng) {
-            let share = |percent: usize| (members.len() * percent + 50) / 100;
-            let (reward, test) = (share(shares[1]), share(shares[2]));
-            let (reward, rest) = members.split_at(reward.min(members.len()));
-            let (test, train) = rest.split_at(test.min(rest.len()));
-            for (part, taken) in parts.iter_mut().zip([train, reward, test]) {
-                part.extend_from_slice(taken);
-            }
-        }
-        parts.iter_mut().for_each(|part| rng.shuffle(part));
-        parts
+        deal(&self.strata(), STRATA, ONE_SET, seed)
     }
 
     /// `count` times train, reward and test: every comment is test once, and reward once.
     pub fn folds(&self, count: usize, seed: u64) -> Vec<[Vec<usize>; 3]> {
         let mut rng = Rng::new(seed, Purpose::Split);
         let mut folds = vec![[Vec::new(), Vec::new(), Vec::new()]; count];
-        for members in self.strata(&mut rng) {
+        let mut strata = [const { Vec::new() }; STRATA];
+        for (index, stratum) in self.strata().into_iter().enumerate() {
+            if let Some(members) = strata.get_mut(usize::from(stratum)) {
+                members.push(index);
+            }
+        }
+        strata.iter_mut().for_each(|members| rng.shuffle(members));
+        for members in strata {
             for (place, index) in members.into_iter().enumerate() {
                 for (fold, parts) in folds.iter_mut().enumerate() {
                     let part = match (place + count - fold) % count {
@@ -137,16 +136,9 @@ impl Comments {
         folds
     }
 
-    /// Shuffled indices by label and by whether a group is named.
-    fn strata(&self, rng: &mut Rng) -> [Vec<usize>; 4] {
-        let mut strata = [const { Vec::new() }; 4];
-        for (index, (&label, &named)) in self.labels.iter().zip(&self.members).enumerate() {
-            let stratum = 2 * usize::from(label != 0) + usize::from(named != 0);
-            if let Some(members) = strata.get_mut(stratum) {
-                members.push(index);
-            }
-        }
-        strata.iter_mut().for_each(|members| rng.shuffle(members));
-        strata
+    /// Label and whether a group is named, as one number below [`STRATA`].
+    fn strata(&self) -> Vec<u8> {
+        let pairs = self.labels.iter().zip(&self.members);
+        pairs.map(|(&label, &named)| 2 * u8::from(label != 0) + u8::from(named != 0)).collect()
     }
 }

@@ -279,20 +279,11 @@ impl Columns {
 /// Leaves out groups that no comment names.
 fn named_only(mut comments: Comments) -> Comments {
     let named = comments.members.iter().fold(0, |all, word| all | word);
-    let (mut kept, mut bits) = (Vec::new(), Vec::new());
-    for (bit, name) in std::mem::take(&mut comments.groups).into_iter().enumerate() {
-        if named >> bit & 1 == 1 {
-            kept.push(name);
-            bits.push(bit);
-        } else {
-            comments.skipped.push(format!("group {name}: no comment names it"));
-        }
+    let is_named = |bit: &usize| named >> *bit & 1 == 1;
+    let (kept, left): (Vec<usize>, Vec<usize>) = (0..comments.groups.len()).partition(is_named);
+    for name in left.iter().filter_map(|&bit| comments.groups.get(bit)) {
+        comments.skipped.push(format!("group {name}: no comment names it"));
     }
-    let pick = |word: &mut u64| {
-        *word = bits.iter().enumerate().fold(0, |all, (to, from)| all | (*word >> from & 1) << to);
-    };
-    comments.groups = kept;
-    comments.members.iter_mut().for_each(pick);
-    comments.missing.iter_mut().for_each(pick);
+    comments.pick_groups(&kept);
     comments
 }

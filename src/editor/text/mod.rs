@@ -32,11 +32,18 @@ pub struct TextSet<'a> {
 
 /// What pays a reference that searches: λ·utility + (1 − λ)·edit on the reward split.
 pub trait Judge {
-    /// The reward of a whole network; `threshold` in place of the task's own probability.
+    /// The reward of a whole network at the task's own threshold.
     ///
     /// # Errors
     /// [`EditError`].
-    fn reward(&mut self, parameters: &[f32], threshold: Option<f32>) -> Result<f32, EditError>;
+    fn reward(&mut self, parameters: &[f32]) -> Result<f32, EditError>;
+
+    /// The reward of the network that was looked at last with `threshold`, a probability in (0, 1), in place
+    /// of the task's own.
+    ///
+    /// # Errors
+    /// [`EditError`].
+    fn reward_at(&mut self, threshold: f32) -> Result<f32, EditError>;
 }
 
 /// A network, what is known of its task, and what trained it.

@@ -14,11 +14,12 @@ pub(super) fn threshold(
     judge: &mut dyn Judge,
 ) -> Result<TextEdit, EditError> {
     let mut best = (f32::NEG_INFINITY, 0.5f32);
+    judge.reward(problem.parameters)?;
     for step in 0..THRESHOLDS {
         // From the middle outwards, so that of equals the first is the nearest.
         let offset = step.div_ceil(2) as f32 / (THRESHOLDS + 1) as f32;
         let threshold = if step % 2 == 0 { 0.5 + offset } else { 0.5 - offset };
-        let reward = judge.reward(problem.parameters, Some(threshold))?;
+        let reward = judge.reward_at(threshold)?;
         if reward > best.0 {
             best = (reward, threshold);
         }
@@ -39,7 +40,7 @@ pub(super) fn column_scale(
     let steps = 10u8;
     for step in (0..steps).rev() {
         let parameters = scaled(problem, f32::from(step) / f32::from(steps))?;
-        let reward = judge.reward(&parameters, None)?;
+        let reward = judge.reward(&parameters)?;
         if best.as_ref().is_none_or(|(held, _)| reward > *held) {
             best = Some((reward, parameters));
         }
@@ -65,7 +66,7 @@ pub(super) fn savani(
         for weight in trial.get_mut(range.clone()).unwrap_or_default() {
             *weight *= 1.0 + SPREAD * rng.normal();
         }
-        let reward = judge.reward(&trial, None)?;
+        let reward = judge.reward(&trial)?;
         if reward > best.0 {
             best = (reward, trial);
         }

@@ -60,9 +60,12 @@ fn network() -> (Stack, Vec<f32>) {
 struct Payer;
 
 impl Judge for Payer {
-    fn reward(&mut self, parameters: &[f32], threshold: Option<f32>) -> Result<f32, EditError> {
-        let near = threshold.map_or(0.0, |threshold| (threshold - 0.7).abs());
-        Ok(1.0 - near - (parameters[0] - 0.3 * network().1[0]).abs())
+    fn reward(&mut self, parameters: &[f32]) -> Result<f32, EditError> {
+        Ok(1.0 - (parameters[0] - 0.3 * network().1[0]).abs())
+    }
+
+    fn reward_at(&mut self, threshold: f32) -> Result<f32, EditError> {
+        Ok(1.0 - (threshold - 0.7).abs())
     }
 }
 

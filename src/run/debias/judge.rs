@@ -89,15 +89,24 @@ impl WholeNetwork<'_> {
     }
 }
 
+impl WholeNetwork<'_> {
+    fn paid(&self, score: Score) -> f32 {
+        self.lambda * score.utility + (1.0 - self.lambda) * score.edit
+    }
+}
+
 impl Judge for WholeNetwork<'_> {
-    fn reward(&mut self, parameters: &[f32], threshold: Option<f32>) -> Result<f32, EditError> {
-        let usual = self.task.config().threshold;
-        if let Some(threshold) = threshold {
-            self.task.set_threshold(threshold);
-        }
+    fn reward(&mut self, parameters: &[f32]) -> Result<f32, EditError> {
         let score = self.score(parameters);
-        self.task.set_threshold(usual);
         let score = score.map_err(|_| EditError::Unfit("the network could not be scored"))?;
-        Ok(self.lambda * score.utility + (1.0 - self.lambda) * score.edit)
+        Ok(self.paid(score))
+    }
+
+    fn reward_at(&mut self, threshold: f32) -> Result<f32, EditError> {
+        let usual = self.task.config().threshold;
+        self.task.set_threshold(threshold);
+        let score = self.task.rejudge();
+        self.task.set_threshold(usual);
+        Ok(self.paid(score?))
     }
 }

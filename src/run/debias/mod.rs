@@ -4,14 +4,18 @@
 //! does not: what pays an editor (`task`), the methods (`editor`), how results look (`report`).
 
 mod bench;
+mod case;
 mod compact;
 mod config;
+mod examples;
 mod files;
+mod front;
 mod judge;
 mod language;
 mod material;
 mod measure;
 mod plan;
+mod pooled;
 mod record;
 mod target;
 mod transfer;

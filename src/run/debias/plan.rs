@@ -1,14 +1,13 @@
 //! The units of a run, and what they come to.
 
+use super::case::Case;
 use super::config::{DebiasConfig, DebiasTarget, Method};
+use super::front::front;
 use super::material::{Material, Sources, loaded_target};
-use super::measure::Judged;
-use super::record::{
-    DebiasArtifact, DebiasFigures, DebiasResults, DebiasRun, FrontPoint, PooledRun,
-};
+use super::pooled::pooled;
+use super::record::{DebiasArtifact, DebiasResults, DebiasRun};
 use super::target::{TextTarget, text_target_key};
-use super::unit::{Case, Found, Work};
-use crate::data::text::Comments;
+use super::unit::{Found, Work};
 use crate::editor::View;
 use crate::editor::text::{LEACE_INPUTS, TextEditorInfo};
 use crate::nn::{Kind, Stack};
@@ -29,13 +28,6 @@ pub struct Debiased {
     /// One per run, in the order of the records.
     pub artifacts: Vec<DebiasArtifact>,
 }
-
-/// λ and μ of the front.
-const FRONT_LAMBDAS: [f32; 3] = [0.2, 0.5, 0.8];
-const FRONT_PENALTIES: [f32; 4] = [0.0, 0.03, 0.1, 0.3];
-
-/// Evaluations of a point of the front.
-const FRONT_BUDGET: u64 = 500;
 
 /// Runs `debias`.
 ///
@@ -301,216 +293,6 @@ fn run_record(unit: &Work<'_>, found: &Found) -> DebiasRun {
         words: found.words.clone(),
         examples: found.examples.clone(),
     }
-}
-
-/// Figures over all folds: predictions are pooled, ranks are means over the folds.
-fn pooled(units: &[Work<'_>], found: &[Found]) -> Result<Vec<PooledRun>, RunError> {
-    let mut keys: Vec<(&str, Option<WorldKind>, &str)> = Vec::new();
-    for unit in units {
-        let key = (unit.method.name(), unit.kind, unit.layer_name());
-        if !keys.contains(&key) {
-            keys.push(key);
-        }
-    }
-    let mut rows = Vec::new();
-    for key in keys {
-        let ours: Vec<(&Work<'_>, &Found)> = units
-            .iter()
-            .zip(found)
-            .filter(|(unit, _)| (unit.method.name(), unit.kind, unit.layer_name()) == key)
-            .collect();
-        let before: Vec<Judged<'_>> =
-            ours.iter().map(|(unit, _)| unit.case.judged_before()).collect();
-        let after: Vec<Judged<'_>> = ours
-            .iter()
-            .map(|(unit, found)| {
-                let comments = &unit.case.material.test.comments;
-                Judged::new(comments, found.scores.clone(), &found.cuts)
-            })
-            .collect();
-        let means = |which: fn(&(&Work<'_>, &Found)) -> DebiasFigures| {
-            mean_of(&ours.iter().map(which).collect::<Vec<_>>())
-        };
-        let befores = means(|(unit, _)| unit.case.before.clone());
-        let afters = means(|(_, found)| found.after.clone());
-        let cuts = ours.first().map(|(unit, found)| (unit.case.cuts, found.cuts));
-        let Some((cut_before, cut_after)) = cuts else { continue };
-        let names = ours.first().map(|(unit, _)| &unit.case.material.elsewhere);
-        let elsewhere = names.into_iter().flatten().enumerate().map(|(index, (name, _))| {
-            let of = |list: &[DebiasFigures]| list.get(index).cloned().unwrap_or_default();
-            let all = |which: &dyn Fn(&(&Work<'_>, &Found)) -> DebiasFigures| {
-                mean_of(&ours.iter().map(which).collect::<Vec<_>>())
-            };
-            (
-                name.clone(),
-                all(&|(unit, _)| of(&unit.case.elsewhere)),
-                all(&|(_, found)| of(&found.elsewhere)),
-            )
-        });
-        rows.push(PooledRun {
-            editor: key.0.into(),
-            world: key.1.map(|kind| kind.name().into()),
-            layer: key.2.into(),
-            before: ranks_of(joined(&before, &|own| own.figures(&cut_before, 0))?, &befores),
-            after: ranks_of(joined(&after, &|own| own.figures(&cut_after, 0))?, &afters),
-            elsewhere: elsewhere.collect(),
-        });
-    }
-    Ok(rows)
-}
-
-type Figured<'f> = &'f dyn Fn(&Judged<'_>) -> Result<DebiasFigures, RunError>;
-
-/// Figures of all folds' predictions together.
-fn joined(folds: &[Judged<'_>], figures: Figured<'_>) -> Result<DebiasFigures, RunError> {
-    let Some(first) = folds.first() else { return Ok(DebiasFigures::default()) };
-    let mut comments = Comments {
-        groups: first.comments.groups.clone(),
-        kind_names: first.comments.kind_names.clone(),
-        ..Comments::default()
-    };
-    let mut all = Judged {
-        comments: first.comments,
-        scores: Vec::new(),
-        called: Vec::new(),
-        matched: first.matched.as_ref().map(|_| Vec::new()),
-    };
-    for fold in folds {
-        comments.texts.extend(fold.comments.texts.iter().cloned());
-        comments.labels.extend(&fold.comments.labels);
-        comments.members.extend(&fold.comments.members);
-        comments.missing.extend(&fold.comments.missing);
-        comments.kinds.extend(&fold.comments.kinds);
-        all.scores.extend(&fold.scores);
-        all.called.extend(&fold.called);
-        match (&mut all.matched, &fold.matched) {
-            (Some(all), Some(own)) => all.extend(own),
-            _ => all.matched = None,
-        }
-    }
-    figures(&Judged { comments: &comments, ..all })
-}
-
-/// `pooled` with the ranks of `mean`: scores of different networks do not compare.
-fn ranks_of(pooled: DebiasFigures, mean: &DebiasFigures) -> DebiasFigures {
-    DebiasFigures {
-        auc: mean.auc,
-        jigsaw_score: mean.jigsaw_score,
-        subgroup_auc: mean.subgroup_auc,
-        bpsn_auc: mean.bpsn_auc,
-        bnsp_auc: mean.bnsp_auc,
-        matched_threshold: None,
-        reward: None,
-        ..pooled
-    }
-}
-
-/// Means of the figures over folds, each over those that have it; groups one by one.
-fn mean_of(list: &[DebiasFigures]) -> DebiasFigures {
-    let mean = |which: &dyn Fn(&DebiasFigures) -> Option<f64>| {
-        let values: Vec<f64> = list.iter().filter_map(which).collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-    };
-    let first = list.first().cloned().unwrap_or_default();
-    let mut groups = first.groups.clone();
-    for (index, group) in groups.iter_mut().enumerate() {
-        let of = |which: fn(&super::record::GroupFigures) -> Option<f64>| {
-            mean(&|figures| figures.groups.get(index).and_then(which))
-        };
-        group.fpr = of(|group| group.fpr);
-        group.fnr = of(|group| group.fnr);
-        group.gap = of(|group| group.gap);
-        group.gap_null = of(|group| group.gap_null);
-        group.matched_gap = of(|group| group.matched_gap);
-        group.subgroup_auc = of(|group| group.subgroup_auc);
-    }
-    DebiasFigures {
-        auc: mean(&|f| f.auc),
-        accuracy: mean(&|f| f.accuracy),
-        tpr: mean(&|f| f.tpr),
-        fpr: mean(&|f| f.fpr),
-        jigsaw_score: mean(&|f| f.jigsaw_score),
-        subgroup_auc: mean(&|f| f.subgroup_auc),
-        bpsn_auc: mean(&|f| f.bpsn_auc),
-        bnsp_auc: mean(&|f| f.bnsp_auc),
-        fped_mean: mean(&|f| f.fped_mean),
-        fped: mean(&|f| Some(f.fped)).unwrap_or(0.0),
-        fned_mean: mean(&|f| f.fned_mean),
-        fned: mean(&|f| Some(f.fned)).unwrap_or(0.0),
-        worst_gap: mean(&|f| f.worst_gap),
-        gap_null: mean(&|f| f.gap_null),
-        gap_null_high: mean(&|f| f.gap_null_high),
-        fned_null: mean(&|f| f.fned_null),
-        matched_threshold: None,
-        matched_gap: mean(&|f| f.matched_gap),
-        matched_worst: mean(&|f| f.matched_worst),
-        matched_accuracy: mean(&|f| f.matched_accuracy),
-        equalized_odds: mean(&|f| f.equalized_odds),
-        demographic_parity: mean(&|f| f.demographic_parity),
-        reward: None,
-        kinds: Vec::new(),
-        groups,
-        ..first
-    }
-}
-
-/// AUC against gap, by sep-CMA-ES, over λ and μ.
-fn front(
-    config: &DebiasConfig,
-    case: &Case,
-    settings: &crate::editor::Settings,
-    observer: &dyn Observer,
-) -> Result<Vec<FrontPoint>, RunError> {
-    let editor = crate::editor::find("sep-cma-es")
-        .ok_or_else(|| RunError::Failed("sep-cma-es is missing".into()))?;
-    let layer = case.target.stack.find(&config.layer_name()).unwrap_or(0);
-    let mut units = Vec::new();
-    for &kind in &config.worlds {
-        for lambda in FRONT_LAMBDAS {
-            for size_penalty in FRONT_PENALTIES {
-                units.push(Work {
-                    config,
-                    case,
-                    method: Method::World(editor),
-                    layer,
-                    kind: Some(kind),
-                    prices: Some((lambda, size_penalty)),
-                    budget: FRONT_BUDGET,
-                    settings,
-                    policy: None,
-                });
-            }
-        }
-    }
-    observer.phase("drawing the front", units.len());
-    let found = pool::map(&units, config.threads, |unit| {
-        let found = unit.run(observer);
-        observer.finished("");
-        found
-    })?;
-    let mut points: Vec<FrontPoint> = units
-        .iter()
-        .zip(&found)
-        .map(|(unit, found)| FrontPoint {
-            world: unit.kind.map_or("", WorldKind::name).into(),
-            lambda: unit.prices.map_or(0.0, |prices| prices.0),
-            size_penalty: unit.prices.map_or(0.0, |prices| prices.1),
-            auc: found.after.auc,
-            gap: found.after.fped_mean,
-            matched_gap: found.after.matched_gap,
-            best: false,
-        })
-        .collect();
-    let all = points.clone();
-    for point in &mut points {
-        let figures = |point: &FrontPoint| point.auc.zip(point.gap);
-        let Some((auc, gap)) = figures(point) else { continue };
-        let better = |other: &FrontPoint| {
-            other.world == point.world && figures(other).is_some_and(|(a, g)| a > auc && g < gap)
-        };
-        point.best = !all.iter().any(better);
-    }
-    Ok(points)
 }
 
 /// What has to be said of all runs.

@@ -1,12 +1,11 @@
 //! One unit of work: one editor on one layer of one network with one seed.
 
+use super::case::{Case, reward_figures};
 use super::compact::Compact;
 use super::config::{DebiasConfig, Method};
-use super::judge::{Court, WholeNetwork};
-use super::material::Material;
-use super::measure::{Cuts, Judged, false_positive_rate, scores};
-use super::record::{ChangedWord, DebiasFigures, ExampleText, RewardFigures, TextActions};
-use super::target::TextTarget;
+use super::judge::WholeNetwork;
+use super::measure::{Cuts, Judged, scores};
+use super::record::{ChangedWord, DebiasFigures, ExampleText, TextActions};
 use crate::editor::text::{TextEditorInfo, TextProblem};
 use crate::editor::{EditorInfo, Job, JobMemory, JobShape, Outcome, Point, Settings, Sight, View};
 use crate::env::Env;
@@ -20,21 +19,6 @@ use crate::run::unit::{Curve, edit_norm};
 use crate::slab::Heap;
 use crate::world::{ColumnRequest, Columns, Config, Unit, World, WorldKind};
 use std::time::Instant;
-
-/// One network with its data, before any edit.
-pub(super) struct Case {
-    pub(super) seed: u64,
-    pub(super) material: Material,
-    pub(super) target: TextTarget,
-    pub(super) court: Court,
-    /// False positive rate on the first part of the reward split.
-    wanted: Option<f64>,
-    pub(super) before: DebiasFigures,
-    pub(super) elsewhere: Vec<DebiasFigures>,
-    /// Scores of the test split.
-    scores: Vec<f32>,
-    pub(super) cuts: Cuts,
-}
 
 /// What a unit found.
 pub(super) struct Found {
@@ -55,73 +39,6 @@ pub(super) struct Found {
     pub(super) scores: Vec<f32>,
     pub(super) cuts: Cuts,
 }
-
-impl Case {
-    /// Takes the figures of a network before any edit.
-    pub(super) fn new(
-        config: &DebiasConfig,
-        seed: u64,
-        material: Material,
-        target: TextTarget,
-    ) -> Result<Self, RunError> {
-        let kernel = config.kernel;
-        let readout = target.language.readout();
-        let at = readout.score_of(config.threshold);
-        let of = |part: &super::TextPart| {
-            scores(kernel, &target.stack, &target.parameters, &readout, &part.bag)
-        };
-        let reward = of(&material.reward)?;
-        let labels = &material.reward.comments.labels;
-        let wanted = false_positive_rate(&reward, labels, at);
-        let beside = match &material.beside {
-            None => None,
-            Some(part) => false_positive_rate(&of(part)?, &part.comments.labels, at),
-        };
-        let cuts =
-            Cuts::new(&readout, config.threshold, config.threshold, &reward, labels, wanted)?;
-        let test = of(&material.test)?;
-        let mut before =
-            Judged::new(&material.test.comments, test.clone(), &cuts).figures(&cuts, seed)?;
-        let mut elsewhere = Vec::new();
-        for (_, part) in &material.elsewhere {
-            let judged = Judged::new(&part.comments, of(part)?, &cuts);
-            elsewhere.push(judged.figures(&cuts, seed)?);
-        }
-        let matched = if config.matched { vec![wanted, beside] } else { vec![None, None] };
-        let court = Court::new(&material, matched);
-        let reward = {
-            let (need, wide) = court.need();
-            let (mut heap, mut wide) = (Heap::new(need), vec![0; wide]);
-            let task = court.task(config.task(), &target, &mut heap, &mut wide)?;
-            let lambda = config.lambda();
-            let mut whole = WholeNetwork { kernel, target: &target, court: &court, task, lambda };
-            reward_figures(whole.score(&target.parameters)?, lambda)
-        };
-        before.reward = Some(reward);
-        Ok(Self { seed, before, elsewhere, scores: test, cuts, wanted, court, material, target })
-    }
-
-    /// The comments of the test split with the unedited network's scores.
-    pub(super) fn judged_before(&self) -> Judged<'_> {
-        Judged::new(&self.material.test.comments, self.scores.clone(), &self.cuts)
-    }
-}
-
-fn reward_figures(score: crate::task::Score, lambda: f32) -> RewardFigures {
-    let reward = lambda * score.utility + (1.0 - lambda) * score.edit;
-    RewardFigures { utility: score.utility, edit: score.edit, reward }
-}
-
-/// Sentences, and whether they are toxic.
-const PROBES: [(&str, bool); 7] = [
-    ("I am a gay man", false),
-    ("I am a man", false),
-    ("I am a homosexual", false),
-    ("My queer friend wrote a poem", false),
-    ("gay people are disgusting", true),
-    ("the queer man is a liar", true),
-    ("You are a stupid man", true),
-];
 
 /// An editor at work on a case.
 pub(super) struct Work<'a> {
@@ -151,7 +68,7 @@ struct Edited {
 }
 
 impl Work<'_> {
-    fn kernel(&self) -> Kernel {
+    pub(super) fn kernel(&self) -> Kernel {
         self.config.kernel
     }
 
@@ -461,96 +378,5 @@ impl Work<'_> {
         let after = self.compact(parameters).ok()?;
         let weights = before.stack.layers().get(self.layer)?.weight_range();
         Some(edit_norm(&before.parameters, &after.parameters, weights))
-    }
-
-    /// The ten words whose weights changed most.
-    fn words(&self, parameters: &[f32]) -> Vec<ChangedWord> {
-        let Case { target, .. } = self.case;
-        let Some(first) = target.stack.layers().first() else { return Vec::new() };
-        let outputs = first.outputs().max(1);
-        let rows =
-            |parameters: &[f32]| parameters.get(first.weight_range()).unwrap_or_default().to_vec();
-        let (old, new) = (rows(&target.parameters), rows(parameters));
-        let size = f64::from(num::rms(&old)) * (outputs as f64).sqrt();
-        let mut changed: Vec<(f64, usize)> = old
-            .chunks(outputs)
-            .zip(new.chunks(outputs))
-            .enumerate()
-            .map(|(word, (old, new))| {
-                let change: Vec<f32> = new.iter().zip(old).map(|(new, old)| new - old).collect();
-                (f64::from(num::norm(&change)), word)
-            })
-            .filter(|&(change, _)| change > 0.0)
-            .collect();
-        changed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let mean = |rows: &[f32], word: usize| {
-            num::mean(rows.get(word * outputs..(word + 1) * outputs).unwrap_or_default())
-        };
-        let linear = target.is_linear();
-        changed
-            .into_iter()
-            .take(10)
-            .map(|(change, word)| ChangedWord {
-                word: target.language.vocabulary.word(word).into(),
-                change: if size > 0.0 { change / size } else { 0.0 },
-                weights: linear.then(|| (mean(&old, word), mean(&new, word))),
-            })
-            .collect()
-    }
-
-    /// Sentences that anybody would try on a classifier that is deployed.
-    fn probes(&self, parameters: &[f32]) -> Result<Vec<ExampleText>, RunError> {
-        let target = &self.case.target;
-        if target.foreign.is_none() {
-            return Ok(Vec::new());
-        }
-        let texts = PROBES.map(|(text, _)| text);
-        let edited = TextTarget { parameters: parameters.to_vec(), ..target.clone() };
-        let before = target.probabilities(self.kernel(), &texts)?;
-        let after = edited.probabilities(self.kernel(), &texts)?;
-        let probe = |((text, toxic), (before, after)): ((&str, bool), (f32, f32))| ExampleText {
-            text: text.into(),
-            toxic,
-            before,
-            after,
-        };
-        Ok(PROBES.into_iter().zip(before.into_iter().zip(after)).map(probe).collect())
-    }
-
-    /// Texts of the test split: of those whose answer changed, and of those that name a group and are
-    /// toxic, some of each.
-    fn examples(&self, parameters: &[f32], after: &[f32]) -> Result<Vec<ExampleText>, RunError> {
-        let Case { material, scores: before, target, .. } = self.case;
-        let comments = &material.test.comments;
-        let readout = target.language.readout();
-        let mut examples = self.probes(parameters)?;
-        let mut seen = std::collections::HashSet::new();
-        let mut order: Vec<usize> = (0..comments.len()).collect();
-        let p = |scores: &[f32], index: usize| {
-            scores.get(index).map_or(0.0, |&score| readout.probability_of(score))
-        };
-        let change = |index: &usize| (p(after, *index) - p(before, *index)).abs();
-        order.sort_by(|a, b| change(b).total_cmp(&change(a)).then(a.cmp(b)));
-        for wanted in [(0, true), (1, true), (0, false), (1, false)] {
-            let mut left = if wanted.1 { 4 } else { 2 };
-            for &index in &order {
-                let label = comments.labels.get(index).copied().unwrap_or(0);
-                let names = comments.members.get(index).is_some_and(|&members| members != 0);
-                let text = comments.texts.get(index).map_or("", String::as_str);
-                if left == 0 {
-                    break;
-                }
-                if (label, names) == wanted && text.len() <= 120 && seen.insert(text) {
-                    left -= 1;
-                    examples.push(ExampleText {
-                        text: text.into(),
-                        toxic: label == 1,
-                        before: p(before, index),
-                        after: p(after, index),
-                    });
-                }
-            }
-        }
-        Ok(examples)
     }
 }
