@@ -76,13 +76,9 @@ fn reference(editor: &str, seed: u64) -> RunRecord {
         policy: None,
         tow: forgets.then_some(0.993),
         js_to_retrained: forgets.then_some(0.1 / 3.0),
-        probe_recovery: None,
-        relearn_steps: None,
-        mia: None,
         edit_norm: Some(0.0),
         digest: "0123456789abcdef".into(),
-        curve: Vec::new(),
-        note: None,
+        ..RunRecord::default()
     }
 }
 

@@ -47,7 +47,7 @@ pub struct DataRecord {
 }
 
 /// The network that was edited.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetRecord {
     /// Name of the network.
     pub name: String,
@@ -65,7 +65,7 @@ pub struct TargetRecord {
 }
 
 /// Accuracies on the test split and the terms of the reward on the reward split, all in [0, 1].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Accuracy on the retained classes, test split.
     #[serde(deserialize_with = "nullable")]
@@ -111,8 +111,41 @@ pub struct CurvePoint {
     pub mean: f32,
 }
 
+/// Accuracy of a linear probe of one layer's outputs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LayerProbe {
+    /// Name of the layer whose outputs (after its activation) the probe reads.
+    pub layer: String,
+    /// Accuracy of the probe on the forgotten classes, test split, in [0, 1].
+    pub recovery: f64,
+}
+
+/// What a network answers on the test split, class by class.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Classwise {
+    /// Accuracy on each class before the edit, in [0, 1]; null for a class without samples.
+    pub before: Vec<Option<f32>>,
+    /// The same after the edit.
+    pub after: Vec<Option<f32>>,
+    /// Samples of class (outer) that the edited network takes for class (inner).
+    pub predictions: Vec<Vec<u32>>,
+}
+
+/// The change of the edited layer's weights, for a picture.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Heat {
+    /// Rows of the picture: outputs of the layer.
+    pub rows: usize,
+    /// Columns: inputs.
+    pub cols: usize,
+    /// The change that 127 stands for, in units of rms(W).
+    pub scale: f32,
+    /// Changes in units of `scale` / 127, row by row.
+    pub values: Vec<i8>,
+}
+
 /// One editor on one target with one seed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// The network that was edited.
     pub target: TargetRecord,
@@ -144,20 +177,43 @@ pub struct RunRecord {
     pub policy: Option<PolicyFigures>,
     /// Tug-of-war score against retraining without the forget set (train, train, test).
     pub tow: Option<f64>,
+    /// Mean distance to retraining over forget train, retain train and retain test accuracy and `mia`, in
+    /// [0, 1]; 0 is equal.
+    #[serde(default)]
+    pub average_gap: Option<f64>,
     /// Jensen–Shannon divergence to the retrained network on the forget test samples, in nats.
     pub js_to_retrained: Option<f64>,
-    /// Accuracy on the forgotten classes of a linear probe of the edited network's features.
+    /// Accuracy on the forgotten classes of a softmax probe (10 epochs) of the last hidden features.
     pub probe_recovery: Option<f64>,
+    /// The same of a probe of 60 epochs.
+    #[serde(default)]
+    pub probe_long: Option<f64>,
+    /// The same of a probe with a hidden layer of 64 units.
+    #[serde(default)]
+    pub probe_mlp: Option<f64>,
+    /// Softmax probes (10 epochs) of every hidden layer, from the input on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probe_layers: Vec<LayerProbe>,
     /// Optimiser steps until half the original forget accuracy is back, at most 300.
     pub relearn_steps: Option<u64>,
-    /// Accuracy of a membership-inference attack on the forget samples.
+    /// Balanced accuracy of a membership-inference attack by the loss (logistic regression) that tells
+    /// forget train samples from test samples of the same classes; 0.5 is chance.
     pub mia: Option<f64>,
+    /// The same of a threshold on the loss that was fixed on retain train and test samples.
+    #[serde(default)]
+    pub mia_threshold: Option<f64>,
     /// ‖ΔW‖_F / ‖W‖_F of the edited layer.
     pub edit_norm: Option<f64>,
     /// Digest of the run, 16 hexadecimal digits.
     pub digest: String,
     /// The learning curve (at most about 100 points); empty for editors without evaluations.
     pub curve: Vec<CurvePoint>,
+    /// Accuracies and answers by class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classwise: Option<Classwise>,
+    /// The change of the edited layer, for one run of every editor, world and forget set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heat: Option<Heat>,
     /// One sentence for the reader, where something needs saying.
     pub note: Option<String>,
 }

@@ -251,13 +251,11 @@ fn run_record(
         policy: found.policy,
         tow: distance.map(|(tow, _)| tow),
         js_to_retrained: distance.map(|(_, js)| js),
-        probe_recovery: None,
-        relearn_steps: None,
-        mia: None,
         edit_norm: Some(found.edit_norm),
         digest: format!("{:016x}", found.digest),
         curve: found.curve.clone(),
         note: note(config, unit, found),
+        ..RunRecord::default()
     })
 }
 
