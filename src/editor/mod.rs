@@ -20,7 +20,7 @@ mod sight;
 pub mod text;
 
 pub use job::{Job, JobError, JobMemory, Network, Point, Trace, TrainingSet};
-pub use registry::{EDITORS, EditorInfo, EditorKind, View, find};
+pub use registry::{Acts, EDITORS, EditorInfo, EditorKind, View, find};
 pub use sight::{Policies, REACH, Refine, SCALES, Sight};
 
 use crate::env::{EnvError, Spec};

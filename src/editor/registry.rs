@@ -7,6 +7,7 @@ use super::gradient::{
 };
 use super::reference::{LogitMask, Retrain, Untouched};
 use super::reward::{FlatPpo, OnePlusOne, Random, SepCma, Transferred, Variant};
+use crate::world::WorldKind;
 
 /// What a method may look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +45,39 @@ pub enum View {
     Policy,
 }
 
+/// The worlds that a method acts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acts {
+    /// Either.
+    Both,
+    /// MaskWorld alone.
+    Mask,
+    /// ShiftWorld alone.
+    Shift,
+    /// Neither: it changes the network itself.
+    Neither,
+}
+
+impl Acts {
+    /// Whether it acts in that world.
+    pub fn within(self, kind: WorldKind) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Mask => kind == WorldKind::Mask,
+            Self::Shift => kind == WorldKind::Shift,
+            Self::Neither => false,
+        }
+    }
+}
+
 /// One row of the table.
 pub struct EditorInfo {
     /// The name by which the program, results and documentation know it.
     pub name: &'static str,
     /// What it may look at.
     pub kind: EditorKind,
+    /// Where it acts.
+    pub acts: Acts,
     /// Whether it needs gradients of the target.
     pub gradients: bool,
     /// Whether it needs the samples that trained the target.
@@ -78,6 +106,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "ppo",
         kind: EditorKind::Reward,
+        acts: Acts::Both,
         gradients: false,
         training_data: false,
         view: View::None,
@@ -88,6 +117,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "sep-cma-es",
         kind: EditorKind::Reward,
+        acts: Acts::Both,
         gradients: false,
         training_data: false,
         view: View::None,
@@ -98,6 +128,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "es",
         kind: EditorKind::Reward,
+        acts: Acts::Both,
         gradients: false,
         training_data: false,
         view: View::None,
@@ -108,6 +139,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "policy",
         kind: EditorKind::Reward,
+        acts: Acts::Both,
         gradients: false,
         training_data: false,
         view: View::Policy,
@@ -118,6 +150,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "sep-cma-es-warm",
         kind: EditorKind::Reward,
+        acts: Acts::Both,
         gradients: false,
         training_data: false,
         view: View::Policy,
@@ -128,6 +161,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "policy-untrained",
         kind: EditorKind::Reward,
+        acts: Acts::Both,
         gradients: false,
         training_data: false,
         view: View::Policy,
@@ -138,6 +172,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "policy-shuffled",
         kind: EditorKind::Reward,
+        acts: Acts::Both,
         gradients: false,
         training_data: false,
         view: View::Policy,
@@ -148,6 +183,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "random",
         kind: EditorKind::Reward,
+        acts: Acts::Both,
         gradients: false,
         training_data: false,
         view: View::None,
@@ -158,6 +194,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "projection",
         kind: EditorKind::Closed,
+        acts: Acts::Both,
         gradients: false,
         training_data: false,
         view: View::Neurons,
@@ -168,6 +205,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "lda",
         kind: EditorKind::Closed,
+        acts: Acts::Both,
         gradients: false,
         training_data: false,
         view: View::Neurons,
@@ -178,6 +216,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "activation",
         kind: EditorKind::Closed,
+        acts: Acts::Both,
         gradients: false,
         training_data: false,
         view: View::Neurons,
@@ -188,6 +227,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "fine-tune",
         kind: EditorKind::Gradient,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,
@@ -198,6 +238,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "gradient-ascent",
         kind: EditorKind::Gradient,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,
@@ -208,6 +249,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "neggrad",
         kind: EditorKind::Gradient,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,
@@ -218,6 +260,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "random-labels",
         kind: EditorKind::Gradient,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,
@@ -228,6 +271,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "salun",
         kind: EditorKind::Gradient,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,
@@ -238,6 +282,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "bad-teacher",
         kind: EditorKind::Gradient,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,
@@ -248,6 +293,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "unsir",
         kind: EditorKind::Gradient,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,
@@ -258,6 +304,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "scrub",
         kind: EditorKind::Gradient,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,
@@ -268,6 +315,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "ssd",
         kind: EditorKind::Gradient,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,
@@ -278,6 +326,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "fisher",
         kind: EditorKind::Gradient,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,
@@ -288,6 +337,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "fisher-reset",
         kind: EditorKind::Gradient,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,
@@ -298,6 +348,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "logit-mask",
         kind: EditorKind::Reference,
+        acts: Acts::Neither,
         gradients: false,
         training_data: false,
         view: View::None,
@@ -308,6 +359,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "none",
         kind: EditorKind::Reference,
+        acts: Acts::Neither,
         gradients: false,
         training_data: false,
         view: View::None,
@@ -318,6 +370,7 @@ pub const EDITORS: &[EditorInfo] = &[
     EditorInfo {
         name: "retrain",
         kind: EditorKind::Reference,
+        acts: Acts::Neither,
         gradients: true,
         training_data: true,
         view: View::None,

@@ -11,7 +11,7 @@ use super::prepare::Prepared;
 use super::record::{DataRecord, Results, RunRecord, SCHEMA, TargetRecord};
 use super::target::{Target, network_digest, train_target};
 use super::unit::{Found, Unit};
-use crate::editor::{EditorKind, View};
+use crate::editor::{Acts, View};
 use crate::task::{ClassSet, Unlearning};
 use crate::world::{Config, WorldKind};
 
@@ -79,11 +79,12 @@ pub fn unlearn(
     }
     let mut units: Vec<(Option<WorldKind>, Unit<'_>)> = Vec::new();
     for &editor in &plan.editors {
-        let worlds: Vec<Option<WorldKind>> = match editor.kind {
-            EditorKind::Reward | EditorKind::Closed => {
-                config.worlds.iter().copied().map(Some).collect()
+        let worlds: Vec<Option<WorldKind>> = match editor.acts {
+            Acts::Neither => vec![None],
+            acts => {
+                let kinds = config.worlds.iter().copied();
+                kinds.filter(|&kind| acts.within(kind)).map(Some).collect()
             }
-            _ => vec![None],
         };
         for world in worlds {
             let kind = world.unwrap_or(WorldKind::Shift);
