@@ -7,6 +7,7 @@
 //! the number of threads changes no figure.
 
 mod apply;
+mod assign;
 mod bench;
 mod config;
 pub mod debias;

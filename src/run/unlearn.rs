@@ -1,19 +1,19 @@
 //! The command `unlearn`: every editor × world × seed on targets that are trained here, or on one that
 //! was loaded.
 
-use super::config::{Preset, TARGET_VALUE, UnlearnConfig, editable_layer};
+use super::assign::{Assignment, assign};
+use super::config::{UnlearnConfig, editable_layer};
 use super::error::RunError;
 use super::loaded;
-use super::measure::{Gauge, to_retrained};
+use super::measure::Gauge;
 use super::observer::Observer;
 use super::pool;
 use super::prepare::Prepared;
-use super::record::{DataRecord, Results, RunRecord, SCHEMA, TargetRecord};
-use super::target::{Target, network_digest, train_target};
-use super::unit::{Found, Unit};
-use crate::editor::{Acts, View};
+use super::record::{DataRecord, Results, SCHEMA};
+use super::target::{Target, train_target};
+use crate::nn::Stack;
 use crate::task::{ClassSet, Unlearning};
-use crate::world::{Config, WorldKind};
+use crate::world::Config;
 
 /// An edit that was found, for files.
 #[derive(Clone, Debug)]
@@ -67,112 +67,76 @@ pub fn unlearn(
         plan.reward,
         [data.train.labels(), data.reward.labels(), data.test.labels()],
     );
-    let mut notes = Vec::new();
-    if let Some(model) = &config.model {
-        notes = loaded::notes(model, &data.digest);
-        let gauge = Gauge { kernel: config.kernel, stack, data, task, lambda: config.lambda };
-        let accuracy = gauge.test(&model.parameters)?.all();
-        if let Some(warning) = loaded::near_chance(&model.name, accuracy.into(), stack.outputs()) {
-            observer.warning(&warning);
-            notes.push(format!("Before any edit {warning}"));
-        }
-    }
-    let mut units: Vec<(Option<WorldKind>, Unit<'_>)> = Vec::new();
-    for &editor in &plan.editors {
-        let worlds: Vec<Option<WorldKind>> = match editor.acts {
-            Acts::Neither => vec![None],
-            acts => {
-                let kinds = config.worlds.iter().copied();
-                kinds.filter(|&kind| acts.within(kind)).map(Some).collect()
-            }
-        };
-        for world in worlds {
-            let kind = world.unwrap_or(WorldKind::Shift);
-            for target in &targets {
-                let sees = editor.view != View::None;
-                let policy = policies.iter().find(|policy| policy.kind == kind);
-                units.push((
-                    world,
-                    Unit {
-                        kernel: config.kernel,
-                        data,
-                        task,
-                        target,
-                        training: config.model.is_none().then_some(config.target.training),
-                        layer,
-                        world: if sees { config.world_of_view(kind) } else { config.world(kind) },
-                        settings: &plan.settings,
-                        editor,
-                        budget: if world.is_some() { config.budget_for(editor, kind) } else { 0 },
-                        target_value: TARGET_VALUE,
-                        view: sees.then(|| {
-                            let policy = policy.filter(|_| editor.view == View::Policy);
-                            (config.step_of_view(kind), policy)
-                        }),
-                    },
-                ));
-            }
-        }
-    }
+    let notes = remarks(config, data, stack, task, observer)?;
+    let units = assign(config, &plan, data, task, layer, &policies, &targets);
     observer.phase("editing", units.len());
-    let found = pool::map(&units, config.threads, |(world, unit)| {
-        let found = unit.run(observer);
-        observer.finished(&format!(
-            "{}{} on target {}",
-            unit.editor.name,
-            world.map_or(String::new(), |world| format!(" in {} world", world.name())),
-            unit.target.seed
-        ));
-        found
-    })?;
+    let found = pool::map(&units, config.threads, |unit| unit.run(observer))?;
 
-    let compared = plan.editors.iter().any(|editor| editor.name == "retrain");
-    observer.phase("comparing with retraining", if compared { units.len() } else { 0 });
+    observer.phase("judging", units.len());
     let pairs: Vec<_> = units.iter().zip(&found).collect();
-    let distances = pool::map(&pairs, config.threads, |((_, unit), found)| {
-        let retrained = pairs.iter().find(|((_, other), _)| {
-            other.editor.name == "retrain" && other.target.seed == unit.target.seed
+    let runs = pool::map(&pairs, config.threads, |(unit, found)| {
+        let retrained = pairs.iter().find(|(other, _)| {
+            other.unit.editor.name == "retrain" && other.unit.target.seed == unit.unit.target.seed
         });
-        let gauge = Gauge { kernel: unit.kernel, stack, data, task, lambda: unit.world.lambda };
-        let distance = retrained
-            .map(|(_, retrained)| to_retrained(&gauge, &found.parameters, &retrained.parameters))
-            .transpose();
+        let retrained = retrained.map(|(_, found)| found.parameters.as_slice());
+        let run = unit.record(config, found, retrained);
         observer.finished("");
-        distance
+        run
     })?;
-
-    let mut runs = Vec::with_capacity(units.len());
-    let mut artifacts = Vec::with_capacity(units.len());
-    for (((world, unit), found), distance) in units.iter().zip(&found).zip(distances) {
-        let run = run_record(config, data, *world, unit, found, distance)?;
-        observer.recorded(&run);
-        runs.push(run);
-        artifacts.push(Artifact {
+    runs.iter().for_each(|run| observer.recorded(run));
+    let artifacts = units
+        .iter()
+        .zip(&found)
+        .map(|(Assignment { world, unit }, found)| Artifact {
             editor: unit.editor.name.into(),
             world: world.map(|_| unit.world),
             seed: unit.target.seed,
             layer,
             parameters: found.parameters.clone(),
             actions: found.actions.clone(),
-        });
-    }
+        })
+        .collect();
     let results = Results {
         schema: SCHEMA,
         command: "unlearn".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         config: config.record(),
-        data: DataRecord {
-            name: data.name.clone(),
-            train: data.train.len(),
-            reward: data.reward.len(),
-            test: data.test.len(),
-            digest: data.digest.clone(),
-        },
+        data: data_record(data),
         runs,
         summary: Vec::new(),
         notes,
     };
     Ok(Unlearned { results, targets, artifacts })
+}
+
+/// What has to be said of a network that was loaded; warns of one that is hardly above chance.
+pub(super) fn remarks(
+    config: &UnlearnConfig,
+    data: &Prepared,
+    stack: &Stack,
+    task: Unlearning<'_>,
+    observer: &dyn Observer,
+) -> Result<Vec<String>, RunError> {
+    let Some(model) = &config.model else { return Ok(Vec::new()) };
+    let mut notes = loaded::notes(model, &data.digest);
+    let gauge = Gauge { kernel: config.kernel, stack, data, task, lambda: config.lambda };
+    let accuracy = gauge.test(&model.parameters)?.all();
+    if let Some(warning) = loaded::near_chance(&model.name, accuracy.into(), stack.outputs()) {
+        observer.warning(&warning);
+        notes.push(format!("Before any edit {warning}"));
+    }
+    Ok(notes)
+}
+
+/// The data, for records.
+pub(super) fn data_record(data: &Prepared) -> DataRecord {
+    DataRecord {
+        name: data.name.clone(),
+        train: data.train.len(),
+        reward: data.reward.len(),
+        test: data.test.len(),
+        digest: data.digest.clone(),
+    }
 }
 
 /// The targets, one per seed.
@@ -211,76 +175,5 @@ pub(super) fn targets(
             observer.finished(&format!("target {seed}"));
             trained
         }
-    })
-}
-
-fn run_record(
-    config: &UnlearnConfig,
-    data: &Prepared,
-    world: Option<WorldKind>,
-    unit: &Unit<'_>,
-    found: &Found,
-    distance: Option<(f64, f64)>,
-) -> Result<RunRecord, RunError> {
-    let stack = &unit.target.stack;
-    let layer = stack.layers().get(unit.layer);
-    let (cols, rows) = layer.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
-    let gauge =
-        Gauge { kernel: unit.kernel, stack, data, task: unit.task, lambda: unit.world.lambda };
-    let acts = world.is_some();
-    Ok(RunRecord {
-        target: TargetRecord {
-            name: unit.target.name.clone(),
-            layer: layer.map_or(String::new(), |layer| layer.name().to_string()),
-            rows,
-            cols,
-            test_accuracy: gauge.test(&unit.target.parameters)?.all(),
-            digest: network_digest(&unit.target.parameters),
-        },
-        editor: unit.editor.name.into(),
-        kind: unit.editor.kind.name().into(),
-        world: world.map(|world| world.name().into()),
-        seed: unit.target.seed,
-        forget: config.forget.iter().map(|&class| u32::from(class)).collect(),
-        budget: unit.budget,
-        evaluations: found.evaluations,
-        evaluations_to_target: found.evaluations_to_target.filter(|_| acts),
-        seconds: found.seconds,
-        peak_bytes: Some(found.peak_bytes),
-        before: found.before,
-        after: found.after,
-        policy: found.policy,
-        tow: distance.map(|(tow, _)| tow),
-        js_to_retrained: distance.map(|(_, js)| js),
-        edit_norm: Some(found.edit_norm),
-        digest: format!("{:016x}", found.digest),
-        curve: found.curve.clone(),
-        note: note(config, unit, found),
-        ..RunRecord::default()
-    })
-}
-
-/// What has to be said of a run in one line.
-fn note(config: &UnlearnConfig, unit: &Unit<'_>, found: &Found) -> Option<String> {
-    let policy = found.policy?;
-    if config.preset != Preset::Paper || unit.editor.name != "ppo" {
-        return None;
-    }
-    let gained = policy.reward - found.before.reward;
-    let best = found.after.reward;
-    Some(if gained < 0.01 {
-        format!(
-            "Stable-Baselines3's defaults learned nothing: the noise-free policy still scores {:.3} \
-             (unedited {:.3}), because U = V = 0 is a saddle — (U, V) and (−U, −V) give the same edit, so \
-             a policy with mean zero has no expected gradient; the best edit ({best:.3}) is what its \
-             initial noise hit upon",
-            policy.reward, found.before.reward
-        )
-    } else {
-        format!(
-            "Stable-Baselines3's defaults left the saddle at U = V = 0 by noise: the noise-free policy \
-             scores {:.3} (unedited {:.3}), the best edit {best:.3}",
-            policy.reward, found.before.reward
-        )
     })
 }

@@ -1,0 +1,153 @@
+//! Units of unlearning: which there are, and the record of each.
+
+use super::config::{Plan, Preset, TARGET_VALUE, UnlearnConfig};
+use super::error::RunError;
+use super::measure::{Gauge, to_retrained};
+use super::observer::Observer;
+use super::policy::TrainedPolicy;
+use super::prepare::Prepared;
+use super::record::{RunRecord, TargetRecord};
+use super::target::{Target, network_digest};
+use super::unit::{Found, Unit};
+use crate::editor::{Acts, View};
+use crate::task::Unlearning;
+use crate::world::WorldKind;
+
+/// A unit, and the world that its record names.
+pub(super) struct Assignment<'a> {
+    pub(super) world: Option<WorldKind>,
+    pub(super) unit: Unit<'a>,
+}
+
+/// Every editor × world × target of a plan, in the order of the report.
+pub(super) fn assign<'a>(
+    config: &UnlearnConfig,
+    plan: &'a Plan,
+    data: &'a Prepared,
+    task: Unlearning<'a>,
+    layer: usize,
+    policies: &'a [TrainedPolicy],
+    targets: &'a [Target],
+) -> Vec<Assignment<'a>> {
+    let mut units = Vec::new();
+    for &editor in &plan.editors {
+        let worlds: Vec<Option<WorldKind>> = match editor.acts {
+            Acts::Neither => vec![None],
+            acts => {
+                let kinds = config.worlds.iter().copied();
+                kinds.filter(|&kind| acts.within(kind)).map(Some).collect()
+            }
+        };
+        for world in worlds {
+            let kind = world.unwrap_or(WorldKind::Shift);
+            let sees = editor.view != View::None;
+            let policy = policies.iter().find(|policy| policy.kind == kind);
+            units.extend(targets.iter().map(|target| Assignment {
+                world,
+                unit: Unit {
+                    kernel: config.kernel,
+                    data,
+                    task,
+                    target,
+                    training: config.model.is_none().then_some(config.target.training),
+                    layer,
+                    world: if sees { config.world_of_view(kind) } else { config.world(kind) },
+                    settings: &plan.settings,
+                    editor,
+                    budget: if world.is_some() { config.budget_for(editor, kind) } else { 0 },
+                    target_value: TARGET_VALUE,
+                    view: sees.then(|| {
+                        let policy = policy.filter(|_| editor.view == View::Policy);
+                        (config.step_of_view(kind), policy)
+                    }),
+                },
+            }));
+        }
+    }
+    units
+}
+
+impl Assignment<'_> {
+    /// Edits, and tells the observer.
+    pub(super) fn run(&self, observer: &dyn Observer) -> Result<Found, RunError> {
+        let found = self.unit.run(observer);
+        let world = self.world.map_or(String::new(), |world| format!(" in {} world", world.name()));
+        let (editor, seed) = (self.unit.editor.name, self.unit.target.seed);
+        observer.finished(&format!("{editor}{world} on target {seed}"));
+        found
+    }
+
+    /// The record of what was found; `retrained` is the network that never saw the forget set.
+    pub(super) fn record(
+        &self,
+        config: &UnlearnConfig,
+        found: &Found,
+        retrained: Option<&[f32]>,
+    ) -> Result<RunRecord, RunError> {
+        let Self { world, unit } = self;
+        let stack = &unit.target.stack;
+        let layer = stack.layers().get(unit.layer);
+        let (cols, rows) = layer.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
+        let (kernel, data, task) = (unit.kernel, unit.data, unit.task);
+        let gauge = Gauge { kernel, stack, data, task, lambda: unit.world.lambda };
+        let distance = retrained
+            .map(|retrained| to_retrained(&gauge, &found.parameters, retrained))
+            .transpose()?;
+        let acts = world.is_some();
+        Ok(RunRecord {
+            target: TargetRecord {
+                name: unit.target.name.clone(),
+                layer: layer.map_or(String::new(), |layer| layer.name().to_string()),
+                rows,
+                cols,
+                test_accuracy: gauge.test(&unit.target.parameters)?.all(),
+                digest: network_digest(&unit.target.parameters),
+            },
+            editor: unit.editor.name.into(),
+            kind: unit.editor.kind.name().into(),
+            world: world.map(|world| world.name().into()),
+            seed: unit.target.seed,
+            forget: unit.task.forget().iter().map(u32::from).collect(),
+            budget: unit.budget,
+            evaluations: found.evaluations,
+            evaluations_to_target: found.evaluations_to_target.filter(|_| acts),
+            seconds: found.seconds,
+            peak_bytes: Some(found.peak_bytes),
+            before: found.before,
+            after: found.after,
+            policy: found.policy,
+            tow: distance.map(|(tow, _)| tow),
+            js_to_retrained: distance.map(|(_, js)| js),
+            edit_norm: Some(found.edit_norm),
+            digest: format!("{:016x}", found.digest),
+            curve: found.curve.clone(),
+            note: note(config, unit, found),
+            ..RunRecord::default()
+        })
+    }
+}
+
+/// What has to be said of a run in one line.
+fn note(config: &UnlearnConfig, unit: &Unit<'_>, found: &Found) -> Option<String> {
+    let policy = found.policy?;
+    if config.preset != Preset::Paper || unit.editor.name != "ppo" {
+        return None;
+    }
+    let gained = policy.reward - found.before.reward;
+    let best = found.after.reward;
+    Some(if gained < 0.01 {
+        format!(
+            "Stable-Baselines3's defaults learned nothing: the noise-free policy still scores {:.3} \
+             (unedited {:.3}), because U = V = 0 is a saddle — (U, V) and (−U, −V) give the same edit, so \
+             a policy with mean zero has no expected gradient; the best edit ({best:.3}) is what its \
+             initial noise hit upon",
+            policy.reward, found.before.reward
+        )
+    } else {
+        format!(
+            "Stable-Baselines3's defaults left the saddle at U = V = 0 by noise: the noise-free policy \
+             scores {:.3} (unedited {:.3}), the best edit {best:.3}",
+            policy.reward, found.before.reward
+        )
+    })
+}
