@@ -7,9 +7,11 @@
 mod apply;
 mod bench;
 mod common;
+mod compare;
 mod debias;
 mod evaluate;
 mod inspect;
+mod merge;
 mod progress;
 mod train;
 mod transfer;
@@ -29,9 +31,12 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Forget classes: every editor in both worlds, beside the baselines
-    Unlearn(unlearn::Args),
+    Unlearn(Box<unlearn::Args>),
     /// Treat groups alike: a classifier of comments, every editor in both worlds, beside the baselines
     Debias(Box<debias::Args>),
+    /// Every editor on the same targets, with the same budget and seeds
+    #[command(subcommand)]
+    Compare(compare::Command),
     /// Learn a policy on some networks, apply it to others
     #[command(subcommand)]
     Transfer(transfer::Command),
@@ -43,6 +48,8 @@ enum Command {
     Apply(apply::Args),
     /// What a network, edit or safetensors file holds
     Inspect(inspect::Args),
+    /// Join the results of shards
+    Merge(merge::Args),
     /// Evaluations per second, GFLOP/s and share of peak, here
     Bench(bench::Args),
 }
@@ -53,6 +60,8 @@ pub(crate) fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Unlearn(args) => unlearn::run(args),
         Command::Debias(args) => debias::run(args),
+        Command::Compare(command) => compare::run(command),
+        Command::Merge(args) => merge::run(args),
         Command::Transfer(command) => transfer::run(command),
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),

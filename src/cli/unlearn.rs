@@ -4,7 +4,7 @@ use super::common::{DataArgs, MachineArgs, PolicyArgs, Widths, network_widths, p
 use super::progress::Progress;
 use clap::ValueEnum;
 use reweight::report;
-use reweight::run::{self, Preset, RunError, TargetConfig, UnlearnConfig};
+use reweight::run::{self, Prepared, Preset, RunError, TargetConfig, UnlearnConfig};
 use reweight::task::RewardKind;
 use reweight::world::{Unit, WorldKind};
 use std::path::PathBuf;
@@ -13,6 +13,19 @@ use std::sync::Arc;
 /// Options of `unlearn`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
+    /// Classes to forget
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', default_value = "7")]
+    forget: Vec<u8>,
+    #[command(flatten)]
+    common: Common,
+    /// Folder for results, report, edits and networks
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Options of every command that unlearns.
+#[derive(clap::Args, Debug)]
+pub(super) struct Common {
     #[command(flatten)]
     data: DataArgs,
     /// Network that is trained and edited
@@ -30,9 +43,6 @@ pub(super) struct Args {
     /// Dense or conv2d layer that is edited [default: fc2; with --model the last hidden dense one]
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
-    /// Classes to forget
-    #[arg(long, value_name = "CLASS", value_delimiter = ',', default_value = "7")]
-    forget: Vec<u8>,
     /// World
     #[arg(long, value_enum, default_value = "both")]
     world: WorldName,
@@ -75,13 +85,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
-    machine: MachineArgs,
-    /// Folder for results, report, edits and networks
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(super) machine: MachineArgs,
     /// Print results.json instead of the table
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -138,7 +145,8 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().into(), value.trim().into()))
 }
 
-impl Args {
+impl Common {
+    /// The settings, for the default classes to forget.
     fn config(&self) -> Result<UnlearnConfig, RunError> {
         let defaults = UnlearnConfig::default();
         Ok(UnlearnConfig {
@@ -150,8 +158,8 @@ impl Args {
             model: None,
             layer: self.layer.clone(),
             worlds: self.world.worlds(),
-            forget: self.forget.clone(),
-            editors: if self.editor.is_empty() { defaults.editors } else { self.editor.clone() },
+            forget: defaults.forget,
+            editors: self.editor.clone(),
             preset: match self.preset {
                 PresetName::Edit => Preset::Edit,
                 PresetName::Paper => Preset::Paper,
@@ -179,32 +187,55 @@ impl Args {
     }
 }
 
+impl Common {
+    /// The settings with the network and the data, which are checked in this order: options, network, data.
+    /// `editors` are those that run where none are named; `writes` says that the edited network is saved.
+    pub(super) fn load(
+        &self,
+        forget: &[u8],
+        editors: &[&str],
+        writes: bool,
+    ) -> Result<(UnlearnConfig, Prepared), RunError> {
+        let mut config = UnlearnConfig { forget: forget.to_vec(), ..self.config()? };
+        if self.editor.is_empty() {
+            config.editors = editors.iter().map(ToString::to_string).collect();
+        }
+        config.validate()?;
+        let data = match &self.model {
+            None => self.data.load()?,
+            Some(path) => {
+                let model = run::load_model(path, self.arch.as_deref())?;
+                if self.editor.is_empty() {
+                    config.editors = run::editors_for(&model, editors);
+                }
+                if writes {
+                    run::check_writable(&model, self.layer.as_deref())?;
+                }
+                let data = self.data.load_for(&model)?;
+                config.model = Some(Arc::new(model));
+                data
+            }
+        };
+        config.validate()?;
+        Ok((config, data))
+    }
+}
+
+/// What targets of these settings are made from.
+pub(super) fn key(config: &UnlearnConfig, data: &Prepared) -> String {
+    match &config.model {
+        Some(model) => model.key.clone(),
+        None => run::target_key(&config.target, data),
+    }
+}
+
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
-    let mut config = args.config()?;
-    config.validate()?;
-    let data = match &args.model {
-        None => args.data.load()?,
-        Some(path) => {
-            let model = run::load_model(path, args.arch.as_deref())?;
-            if args.editor.is_empty() {
-                config.editors = run::editors_for(&model, run::DEFAULT_EDITORS);
-            }
-            if args.out.is_some() {
-                run::check_writable(&model, args.layer.as_deref())?;
-            }
-            let data = args.data.load_for(&model)?;
-            config.model = Some(Arc::new(model));
-            data
-        }
-    };
-    config.validate()?;
-    let store = args.out.as_deref().map(run::Store::open).transpose()?;
-    let progress = Progress::new(args.machine.quiet);
-    let key = match &config.model {
-        Some(model) => model.key.clone(),
-        None => run::target_key(&config.target, &data),
-    };
+    let Args { forget, common, out } = args;
+    let (config, data) = common.load(forget, run::DEFAULT_EDITORS, out.is_some())?;
+    let store = out.as_deref().map(run::Store::open).transpose()?;
+    let progress = Progress::new(common.machine.quiet);
+    let key = key(&config, &data);
     let cached = |seed| store.as_ref().and_then(|store| store.target(&key, seed));
     let mut unlearned = run::unlearn(&config, &data, &cached, &progress)?;
     progress.clear();
@@ -214,11 +245,11 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
         report::write_all(store.dir(), &unlearned.results)
             .map_err(|error| RunError::Failed(error.to_string()))?;
     }
-    if args.json {
+    if common.json {
         return print(&report::json(&unlearned.results));
     }
     print(&report::table(&unlearned.results))?;
-    if let Some(dir) = &args.out {
+    if let Some(dir) = out {
         print(&format!(
             "\nWritten to {}: report.md, results.json, results.csv, edits, networks\n",
             dir.display()

@@ -337,18 +337,34 @@ impl Store {
     /// [`RunError::Failed`] names the folder.
     pub fn open(dir: &Path) -> Result<Self, RunError> {
         let store = Self { dir: dir.to_path_buf() };
-        for part in [dir.to_path_buf(), store.networks(), store.edits()] {
-            fs::create_dir_all(&part).map_err(|error| {
+        let parts = [dir.to_path_buf(), store.networks(), store.edits()];
+        store.with(&parts)
+    }
+
+    /// The same for a command that keeps its targets there, and no edits.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn of_targets(dir: &Path) -> Result<Self, RunError> {
+        let store = Self { dir: dir.to_path_buf() };
+        let parts = [dir.to_path_buf(), store.networks()];
+        store.with(&parts)
+    }
+
+    fn with(self, parts: &[PathBuf]) -> Result<Self, RunError> {
+        let (store, dir) = (&self, &self.dir);
+        for part in parts {
+            fs::create_dir_all(part).map_err(|error| {
                 RunError::Failed(format!(
                     "--out {}: not a folder to write to: {error}",
                     dir.display()
                 ))
             })?;
         }
-        let probe = dir.join(".reweight-probe");
+        let probe = store.dir.join(".reweight-probe");
         write_file(&probe, b"")?;
         let _ = fs::remove_file(probe);
-        Ok(store)
+        Ok(self)
     }
 
     /// The folder.
@@ -374,6 +390,22 @@ impl Store {
         (target.key == origin && target.seed == seed).then_some(target)
     }
 
+    /// Saves targets that were trained, where they are not held already.
+    ///
+    /// # Errors
+    /// [`RunError::Failed`] names the file.
+    pub fn save_targets(&self, origin: &str, targets: &[Target]) -> Result<(), RunError> {
+        for target in targets {
+            if self
+                .target(origin, target.seed)
+                .is_none_or(|held| held.parameters != target.parameters)
+            {
+                save_network(&self.target_path(target.seed), target, origin)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Saves targets that were trained, edits, and of every editor × world the edited network of the
     /// first seed: as a file of the kind that it came from. `model` is the network that was loaded, if
     /// one was.
@@ -386,13 +418,8 @@ impl Store {
         model: Option<&Target>,
         unlearned: &Unlearned,
     ) -> Result<(), RunError> {
-        for target in unlearned.targets.iter().filter(|_| model.is_none()) {
-            if self
-                .target(origin, target.seed)
-                .is_none_or(|held| held.parameters != target.parameters)
-            {
-                save_network(&self.target_path(target.seed), target, origin)?;
-            }
+        if model.is_none() {
+            self.save_targets(origin, &unlearned.targets)?;
         }
         let first = unlearned.targets.first().map_or(0, |target| target.seed);
         for artifact in &unlearned.artifacts {
@@ -431,13 +458,8 @@ impl Store {
         model: Option<&Target>,
         applied: &Applied,
     ) -> Result<(), RunError> {
-        for target in applied.targets.iter().filter(|_| model.is_none()) {
-            if self
-                .target(origin, target.seed)
-                .is_none_or(|held| held.parameters != target.parameters)
-            {
-                save_network(&self.target_path(target.seed), target, origin)?;
-            }
+        if model.is_none() {
+            self.save_targets(origin, &applied.targets)?;
         }
         let first = applied.targets.first().map_or(0, |target| target.seed);
         let ours = |row: &&AppliedRow| row.editor == "policy" && row.seed == first;

@@ -9,6 +9,7 @@
 mod apply;
 mod assign;
 mod bench;
+mod compare;
 mod config;
 pub mod debias;
 mod error;
@@ -21,6 +22,7 @@ mod policy;
 mod pool;
 mod prepare;
 pub mod record;
+pub mod shard;
 mod target;
 mod transfer;
 mod unit;
@@ -30,6 +32,7 @@ pub use apply::{Applied, AppliedRow, ApplyConfig, Edits, apply_transfer};
 pub use bench::{
     EvaluationTiming, PolicyTiming, RunTiming, time_evaluations, time_policies, time_runs,
 };
+pub use compare::{CompareConfig, Compared, compare_unlearn, compared_results};
 pub use config::{DEFAULT_EDITORS, Preset, TARGET_VALUE, UnlearnConfig};
 pub use debias::save_text_networks;
 pub use error::RunError;

@@ -1,0 +1,98 @@
+//! `reweight compare`.
+
+use super::common::{class_list, print};
+use super::progress::Progress;
+use super::unlearn::{Common, key};
+use clap::Subcommand;
+use reweight::editor::EDITORS;
+use reweight::report;
+use reweight::run::shard::Shard;
+use reweight::run::{self, CompareConfig, RunError};
+use std::path::PathBuf;
+
+/// What is compared.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Forget single classes: every editor on the same targets, with the same budget and seeds
+    Unlearn(Box<UnlearnArgs>),
+}
+
+/// Options of `compare unlearn`.
+#[derive(clap::Args, Debug)]
+pub(super) struct UnlearnArgs {
+    /// Classes, each forgotten by itself
+    #[arg(long, value_name = "LIST", default_value = "0-9")]
+    classes: String,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    part: PartArgs,
+}
+
+/// Which part of a run, and where it is kept.
+#[derive(clap::Args, Debug)]
+pub(super) struct PartArgs {
+    /// Every n-th unit of work, from the i-th: shards are joined by merge
+    #[arg(long, value_name = "i/n", default_value = "0/1", requires = "out")]
+    shard: Shard,
+    /// Go on with the run that the folder holds
+    #[arg(long, requires = "out")]
+    resume: bool,
+    /// Folder for finished units, results and report
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Runs the subcommand.
+pub(super) fn run(command: &Command) -> Result<(), RunError> {
+    match command {
+        Command::Unlearn(args) => unlearn(args),
+    }
+}
+
+fn unlearn(args: &UnlearnArgs) -> Result<(), RunError> {
+    let UnlearnArgs { classes, common, part } = args;
+    let classes = class_list(classes)
+        .map_err(|error| RunError::Usage(format!("--classes {classes}: {error}")))?;
+    let all: Vec<&str> = EDITORS.iter().map(|editor| editor.name).collect();
+    let first = classes.get(..1).unwrap_or_default();
+    let (unlearn, data) = common.load(first, &all, false)?;
+    let store = part.out.as_deref().map(run::Store::of_targets).transpose()?;
+    let progress = Progress::new(common.machine.quiet);
+    let key = key(&unlearn, &data);
+    let cached = |seed| store.as_ref().and_then(|store| store.target(&key, seed));
+    let trained = unlearn.model.is_none();
+    let config = CompareConfig {
+        unlearn,
+        classes,
+        shard: part.shard,
+        out: part.out.clone(),
+        resume: part.resume,
+    };
+    let compared = run::compare_unlearn(&config, &data, &cached, &progress)?;
+    progress.clear();
+    if let Some(store) = store.as_ref().filter(|_| trained) {
+        store.save_targets(&key, &compared.targets)?;
+    }
+    let Some(mut results) = compared.results else {
+        let Shard { index, of } = part.shard;
+        return print(&format!(
+            "shard {index}/{of}: {} of {} units done ({} before); reweight merge joins the shards\n",
+            compared.units,
+            compared.plan.units.len(),
+            compared.resumed
+        ));
+    };
+    results.summary = report::summarise(&results.runs);
+    if let Some(dir) = &part.out {
+        report::write_all(dir, &results).map_err(|error| RunError::Failed(error.to_string()))?;
+    }
+    if common.json {
+        return print(&report::json(&results));
+    }
+    print(&report::table(&results))?;
+    if let Some(dir) = &part.out {
+        print(&format!("\nWritten to {}: report.md, results.json, results.csv\n", dir.display()))?;
+    }
+    Ok(())
+}
