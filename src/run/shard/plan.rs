@@ -98,13 +98,12 @@ impl RunPlan {
         };
         add("command", self.command.clone(), other.command.clone());
         add("version", self.version.clone(), other.version.clone());
-        for key in self
-            .config
-            .keys()
-            .chain(other.config.keys().filter(|key| !self.config.contains_key(*key)))
-        {
-            let text = |plan: &Self| plan.config.get(key).map_or("absent".into(), Value::to_string);
-            add(key, text(self), text(other));
+        let (ours, theirs) = (flat(&self.config), flat(&other.config));
+        for key in ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key))) {
+            let text = |held: &BTreeMap<String, String>| {
+                held.get(key).map_or("absent".into(), String::clone)
+            };
+            add(key, text(&ours), text(&theirs));
         }
         add("data", self.data.name.clone(), other.data.name.clone());
         add("digest of the data", self.data.digest.clone(), other.data.digest.clone());
@@ -123,6 +122,24 @@ impl RunPlan {
             format!("{}{more}", found.join("; "))
         })
     }
+}
+
+/// Settings by name, those within others as "outer.inner".
+fn flat(config: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (name, value) in config {
+        match value {
+            Value::Object(inner) => {
+                for (key, value) in inner {
+                    found.insert(format!("{name}.{key}"), value.to_string());
+                }
+            }
+            _ => {
+                found.insert(name.clone(), value.to_string());
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -158,9 +175,9 @@ mod tests {
         assert_eq!(plan.difference(&plan), None);
         let mut other = plan.clone();
         other.config.insert("budget".into(), 500.into());
-        other.config.insert("rank".into(), 2.into());
+        other.config.insert("world".into(), serde_json::json!({"rank": 2}));
         let said = plan.difference(&other).unwrap();
-        assert_eq!(said, "budget: 1000 against 500; rank: absent against 2");
+        assert_eq!(said, "budget: 1000 against 500; world.rank: absent against 2");
         let mut other = plan.clone();
         other.units.push("b".into());
         assert_eq!(plan.difference(&other).unwrap(), "units: 1 against 2");
