@@ -6,7 +6,7 @@ use super::measure::{Gauge, to_retrained};
 use super::observer::Observer;
 use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
-use super::record::{RunRecord, TargetRecord};
+use super::record::{RunRecord, TargetRecord, TrainFigures};
 use super::target::{Target, network_digest};
 use super::unit::{Found, Unit};
 use crate::editor::{Acts, View};
@@ -93,6 +93,7 @@ impl Assignment<'_> {
         let distance = retrained
             .map(|retrained| to_retrained(&gauge, &found.parameters, retrained))
             .transpose()?;
+        let train = gauge.accuracies(&found.parameters)?;
         let acts = world.is_some();
         Ok(RunRecord {
             target: TargetRecord {
@@ -115,6 +116,10 @@ impl Assignment<'_> {
             peak_bytes: Some(found.peak_bytes),
             before: found.before,
             after: found.after,
+            after_train: Some(TrainFigures {
+                retain: train.retain_train as f32,
+                forget: train.forget_train as f32,
+            }),
             policy: found.policy,
             tow: distance.map(|(tow, _)| tow),
             js_to_retrained: distance.map(|(_, js)| js),

@@ -98,6 +98,17 @@ pub struct PolicyFigures {
     pub reward: f32,
 }
 
+/// Accuracies on the train split, in [0, 1].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainFigures {
+    /// On the retained classes.
+    #[serde(deserialize_with = "nullable")]
+    pub retain: f32,
+    /// On the forgotten classes.
+    #[serde(deserialize_with = "nullable")]
+    pub forget: f32,
+}
+
 /// One point of a learning curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CurvePoint {
@@ -173,6 +184,9 @@ pub struct RunRecord {
     pub before: Figures,
     /// The best edit by reward.
     pub after: Figures,
+    /// After the edit, on the train split: what ToW compares besides `after.retain_test`.
+    #[serde(default)]
+    pub after_train: Option<TrainFigures>,
     /// The noise-free policy or distribution mean, where there is one.
     pub policy: Option<PolicyFigures>,
     /// Tug-of-war score against retraining without the forget set (train, train, test).
