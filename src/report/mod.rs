@@ -9,6 +9,7 @@
 
 mod csv;
 mod debias;
+mod html;
 mod json;
 mod markdown;
 mod summary;
@@ -24,6 +25,7 @@ pub use csv::{csv, timings};
 pub use debias::{
     debias_csv, debias_json, debias_markdown, debias_table, front_svg, groups_svg, write_debias,
 };
+pub use html::html;
 pub use json::{json, read_json};
 pub use markdown::markdown;
 pub use summary::summarise;
@@ -60,7 +62,7 @@ impl fmt::Display for ReportError {
 
 impl std::error::Error for ReportError {}
 
-/// Writes `results.json`, `results.csv`, `timings.csv`, `report.md` and one `curves-<world>.svg` per
+/// Writes `results.json`, `results.csv`, `timings.csv`, `report.md`, `report.html` and one `curves-<world>.svg` per
 /// world to the folder `dir`, and returns their paths in that order.
 ///
 /// All files are written under temporary names before the first replaces its predecessor, so a full
@@ -74,6 +76,7 @@ pub fn write_all(dir: &Path, results: &Results) -> Result<Vec<PathBuf>, ReportEr
         ("results.csv".to_string(), csv(results)),
         ("timings.csv".to_string(), timings(results)),
         ("report.md".to_string(), markdown(results)),
+        ("report.html".to_string(), html(results)),
     ];
     for world in summary::worlds(&results.runs) {
         if let Some(svg) = curves_svg(results, world) {

@@ -21,9 +21,17 @@ pub(super) const EVALUATIONS: Metric = |run| Some(run.evaluations as f64);
 pub(super) const TO_TARGET: Metric = |run| run.evaluations_to_target.map(|count| count as f64);
 pub(super) const TOW: Metric = |run| run.tow;
 pub(super) const JS: Metric = |run| run.js_to_retrained;
+pub(super) const GAP: Metric = |run| run.average_gap;
+pub(super) const PROBE: Metric = |run| run.probe_recovery;
+pub(super) const PROBE_LONG: Metric = |run| run.probe_long;
+pub(super) const PROBE_MLP: Metric = |run| run.probe_mlp;
+pub(super) const RELEARN: Metric = |run| run.relearn_steps.map(|steps| steps as f64);
+pub(super) const MIA: Metric = |run| run.mia;
+pub(super) const MIA_THRESHOLD: Metric = |run| run.mia_threshold;
+pub(super) const NORM: Metric = |run| run.edit_norm;
 
 /// What is summarised, in the order of the records.
-const METRICS: [(&str, Metric); 12] = [
+const METRICS: [(&str, Metric); 19] = [
     ("retain_test", RETAIN),
     ("forget_test", FORGET),
     ("reward", REWARD),
@@ -36,8 +44,15 @@ const METRICS: [(&str, Metric); 12] = [
     ("evaluations", EVALUATIONS),
     ("evaluations_to_target", TO_TARGET),
     ("tow", TOW),
+    ("average_gap", GAP),
     ("js_to_retrained", JS),
-    ("edit_norm", |run| run.edit_norm),
+    ("probe_recovery", PROBE),
+    ("probe_long", PROBE_LONG),
+    ("probe_mlp", PROBE_MLP),
+    ("relearn_steps", RELEARN),
+    ("mia", MIA),
+    ("mia_threshold", MIA_THRESHOLD),
+    ("edit_norm", NORM),
 ];
 
 /// The runs of one editor in one world.

@@ -1,13 +1,13 @@
 //! Learning curves as SVG.
 
 use super::summary::{Group, groups};
-use super::words::{target_value, thousands};
+use super::words::{forget_sets, target_value, thousands};
 use crate::metric::statistics::mean;
 use crate::run::TARGET_VALUE;
 use crate::run::record::{Results, RunRecord};
 use std::fmt::Write as _;
 
-const WIDTH: f64 = 760.0;
+const WIDTH: f64 = 790.0;
 const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 600.0;
@@ -24,6 +24,14 @@ pub(super) const COLOURS: [(&str, &str); 6] = [
     ("#7a6200", "#e5c94a"),
     ("#5b5b66", "#b5b5c2"),
 ];
+
+/// Curves that end before this share of the longest are left out.
+const SHORTEST: f64 = 0.05;
+
+/// Whether an editor is a control, which is not meant to work.
+fn is_control(name: &str) -> bool {
+    crate::editor::find(name).is_some_and(|editor| editor.source == "control")
+}
 
 /// Mean, least and greatest best reward over seeds at one number of evaluations.
 struct Sample {
@@ -62,11 +70,16 @@ impl Axes {
 pub fn curves_svg(results: &Results, world: &str) -> Option<String> {
     let groups: Vec<Group<'_>> =
         groups(&results.runs).into_iter().filter(|group| group.world == Some(world)).collect();
-    let lines: Vec<Line<'_>> = groups
+    let mut lines: Vec<Line<'_>> = groups
         .iter()
+        .filter(|group| !is_control(group.editor))
         .map(|group| Line { editor: group.editor, samples: samples(&group.runs) })
         .filter(|line| !line.samples.is_empty())
         .collect();
+    // A formula that is tried at ten scales beside searches of a thousand evaluations is no curve.
+    let last = |line: &Line<'_>| line.samples.last().map_or(0.0, |sample| sample.x);
+    let most = lines.iter().map(last).fold(0.0, f64::max);
+    lines.retain(|line| last(line) >= SHORTEST * most);
     let unedited: Vec<f64> = groups
         .iter()
         .flat_map(|group| &group.runs)
@@ -75,12 +88,19 @@ pub fn curves_svg(results: &Results, world: &str) -> Option<String> {
         .collect();
     let unedited = mean(&unedited)?;
     let axes = axes(&lines, unedited)?;
-    let seeds = groups.iter().map(|group| group.runs.len()).max().unwrap_or(0);
+    let runs = groups.iter().map(|group| group.runs.len()).max().unwrap_or(0);
+    let over = match runs {
+        1 => "one seed".to_string(),
+        _ if forget_sets(results).len() > 1 => {
+            format!("mean of {runs} runs, band from worst to best")
+        }
+        _ => format!("mean of {runs} seeds, band from worst to best"),
+    };
 
     let mut svg = String::new();
     // Writing to a String cannot fail.
     let _ = head(&mut svg, world, lines.len())
-        .and_then(|()| frame(&mut svg, &axes, world, seeds))
+        .and_then(|()| frame(&mut svg, &axes, world, &over))
         .and_then(|()| rules(&mut svg, &axes, unedited))
         .and_then(|()| draw(&mut svg, &axes, &lines))
         .and_then(|()| rule_labels(&mut svg, &axes, unedited))
@@ -197,11 +217,7 @@ fn colours(
     Ok(())
 }
 
-fn frame(svg: &mut String, axes: &Axes, world: &str, seeds: usize) -> std::fmt::Result {
-    let over = match seeds {
-        1 => "one seed".to_string(),
-        _ => format!("mean of {seeds} seeds, band from worst to best"),
-    };
+fn frame(svg: &mut String, axes: &Axes, world: &str, over: &str) -> std::fmt::Result {
     writeln!(
         svg,
         "<text class=\"title\" x=\"{LEFT}\" y=\"24\">Best reward so far, {} world ({over})</text>",
@@ -284,7 +300,13 @@ fn draw(svg: &mut String, axes: &Axes, lines: &[Line<'_>]) -> std::fmt::Result {
     }
     for (index, line) in lines.iter().enumerate() {
         let points = path(axes, line.samples.iter().map(|sample| (sample.x, sample.mean)));
-        writeln!(svg, "<path class=\"line s{}\" d=\"M{points}\"/>", colour(index))?;
+        // The seventh line has the first one's colour.
+        let dashes = match index / COLOURS.len() {
+            0 => "",
+            1 => " stroke-dasharray=\"7 4\"",
+            _ => " stroke-dasharray=\"2 3\"",
+        };
+        writeln!(svg, "<path class=\"line s{}\"{dashes} d=\"M{points}\"/>", colour(index))?;
     }
     Ok(())
 }

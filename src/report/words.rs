@@ -1,6 +1,8 @@
 //! Numbers and phrases that several reports share.
 
 use super::summary::{Group, Stat, TO_TARGET};
+use crate::metric::statistics::mean;
+use crate::metric::{TowAccuracies, tug_of_war};
 use crate::run::TARGET_VALUE;
 use crate::run::record::{Results, RunRecord};
 
@@ -69,18 +71,70 @@ pub(super) fn done(run: &RunRecord) -> bool {
         && run.before.retain_test - run.after.retain_test <= DONE_DROP
 }
 
-/// "class 7", "classes 7, 8 and 9".
+/// The sets of classes that runs forget, each once, in the order of first appearance.
+pub(super) fn forget_sets(results: &Results) -> Vec<Vec<u32>> {
+    let mut sets: Vec<Vec<u32>> = Vec::new();
+    for run in &results.runs {
+        if !sets.contains(&run.forget) {
+            sets.push(run.forget.clone());
+        }
+    }
+    sets
+}
+
+/// "class 7", "classes 7, 8 and 9", "one of the classes 0 to 9 at a time".
 pub(super) fn classes(results: &Results) -> String {
-    let forget: Vec<String> = results
-        .runs
-        .first()
-        .map(|run| run.forget.iter().map(ToString::to_string).collect())
-        .unwrap_or_default();
+    let sets = forget_sets(results);
+    if sets.len() > 1 {
+        let mut single: Vec<u64> =
+            sets.iter().filter_map(|set| set.first().copied().map(u64::from)).collect();
+        single.sort_unstable();
+        return format!("one of the classes {} at a time", in_a_row(&single));
+    }
+    let forget: Vec<String> =
+        sets.first().map(|set| set.iter().map(ToString::to_string).collect()).unwrap_or_default();
     match forget.as_slice() {
         [] => "no class".into(),
         [one] => format!("class {one}"),
         [first @ .., last] => format!("classes {} and {last}", first.join(", ")),
     }
+}
+
+/// "0 to 4" or "1, 5, 9".
+fn in_a_row(numbers: &[u64]) -> String {
+    let row = numbers.windows(2).all(|pair| matches!(pair, [a, b] if a.checked_add(1) == Some(*b)));
+    match numbers {
+        [first, .., last] if row && numbers.len() > 2 => format!("{first} to {last}"),
+        _ => list(numbers),
+    }
+}
+
+/// ToW of retrained networks against those of other seeds, the mean over pairs that forget the same;
+/// `None` without such pairs.
+pub(super) fn tow_between_retrained(results: &Results) -> Option<f64> {
+    let retrained: Vec<(&RunRecord, TowAccuracies)> = results
+        .runs
+        .iter()
+        .filter(|run| run.editor == "retrain")
+        .filter_map(|run| {
+            let train = run.after_train?;
+            let accuracies = TowAccuracies {
+                forget_train: train.forget.into(),
+                retain_train: train.retain.into(),
+                retain_test: run.after.retain_test.into(),
+            };
+            Some((run, accuracies))
+        })
+        .collect();
+    let mut values = Vec::new();
+    for (index, (run, ours)) in retrained.iter().enumerate() {
+        for (other, theirs) in retrained.iter().skip(index + 1) {
+            if run.forget == other.forget && run.seed != other.seed {
+                values.push(tug_of_war(*ours, *theirs));
+            }
+        }
+    }
+    mean(&values)
 }
 
 /// The seeds of the runs, each once, in the order of first appearance.

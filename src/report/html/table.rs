@@ -1,0 +1,92 @@
+//! Tables that can be sorted.
+
+use super::super::svg::escape;
+use super::super::words::NOTHING;
+
+/// A column.
+pub(super) struct Column {
+    /// What stands over it.
+    pub(super) title: String,
+    /// What it means, shown when pointed at.
+    pub(super) help: &'static str,
+    /// Whether it holds numbers.
+    pub(super) number: bool,
+}
+
+impl Column {
+    pub(super) fn text(title: &str) -> Self {
+        Self { title: title.into(), help: "", number: false }
+    }
+
+    pub(super) fn number(title: &str, help: &'static str) -> Self {
+        Self { title: title.into(), help, number: true }
+    }
+}
+
+/// A cell: HTML, and what it is sorted by.
+pub(super) struct Cell {
+    html: String,
+    key: Option<String>,
+}
+
+impl Cell {
+    /// Plain text, sorted as such.
+    pub(super) fn text(text: &str) -> Self {
+        Self { html: escape(text), key: Some(text.into()) }
+    }
+
+    /// HTML that is sorted by `key`.
+    pub(super) fn html(html: String, key: &str) -> Self {
+        Self { html, key: Some(key.into()) }
+    }
+
+    /// A number, shown as `html`; none is a dash that stays at the end.
+    pub(super) fn number(value: Option<f64>, html: impl FnOnce(f64) -> String) -> Self {
+        match value.filter(|value| value.is_finite()) {
+            Some(value) => Self { html: html(value), key: Some(value.to_string()) },
+            None => Self { html: NOTHING.into(), key: None },
+        }
+    }
+}
+
+/// A table in a box that scrolls sideways; the first cell of a row names it.
+pub(super) fn table(
+    caption: &str,
+    columns: &[Column],
+    rows: &[Vec<Cell>],
+    sortable: bool,
+) -> String {
+    let mut html = String::from(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table\">\n<table",
+    );
+    html.push_str(if sortable { " class=\"sortable\">\n" } else { ">\n" });
+    html.push_str(&format!("<caption>{}</caption>\n<thead><tr>", escape(caption)));
+    for Column { title, help, number } in columns {
+        let class = if *number { " class=\"n\"" } else { "" };
+        let title = escape(title);
+        let help =
+            if help.is_empty() { String::new() } else { format!(" title=\"{}\"", escape(help)) };
+        html.push_str(&match sortable {
+            true => format!(
+                "<th scope=\"col\"{class}><button type=\"button\"{help}>{title}</button></th>"
+            ),
+            false => format!("<th scope=\"col\"{class}{help}>{title}</th>"),
+        });
+    }
+    html.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        html.push_str("<tr>");
+        for (index, (Cell { html: cell, key }, column)) in row.iter().zip(columns).enumerate() {
+            let key =
+                key.as_ref().map_or(String::new(), |key| format!(" data-key=\"{}\"", escape(key)));
+            let class = if column.number { " class=\"n\"" } else { "" };
+            html.push_str(&match index {
+                0 => format!("<th scope=\"row\"{key}>{cell}</th>"),
+                _ => format!("<td{class}{key}>{cell}</td>"),
+            });
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody>\n</table>\n</div>\n");
+    html
+}
