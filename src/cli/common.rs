@@ -7,6 +7,7 @@ use reweight::kernel::{Backend, Kernel};
 use reweight::run::{self, Prepared, RunError, Target};
 use std::io::Write;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Which data.
 #[derive(Args, Debug)]
@@ -217,4 +218,14 @@ pub(super) fn print(text: &str) -> Result<(), RunError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Values with commas between.
+#[derive(Clone, Debug)]
+pub(super) struct List<T>(pub(super) Vec<T>);
+
+/// Reads a [`List`].
+pub(super) fn list<T: FromStr>(text: &str) -> Result<List<T>, String> {
+    let value = |part: &str| part.trim().parse().map_err(|_| format!("{part:?} is no such value"));
+    text.split(',').map(value).collect::<Result<_, _>>().map(List)
 }

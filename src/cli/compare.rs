@@ -8,7 +8,7 @@ use reweight::editor::EDITORS;
 use reweight::report;
 use reweight::run::shard::Shard;
 use reweight::run::{self, CompareConfig, RunError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is compared.
 #[derive(Debug, Subcommand)]
@@ -34,13 +34,38 @@ pub(super) struct UnlearnArgs {
 pub(super) struct PartArgs {
     /// Every n-th unit of work, from the i-th: shards are joined by merge
     #[arg(long, value_name = "i/n", default_value = "0/1", requires = "out")]
-    shard: Shard,
+    pub(super) shard: Shard,
     /// Go on with the run that the folder holds
     #[arg(long, requires = "out")]
-    resume: bool,
+    pub(super) resume: bool,
     /// Folder for finished units, results and report
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
+}
+
+impl PartArgs {
+    pub(super) fn out(&self) -> Option<&Path> {
+        self.out.as_deref()
+    }
+
+    /// Says what a shard has done.
+    pub(super) fn done(&self, units: usize, all: usize, resumed: usize) -> Result<(), RunError> {
+        let Shard { index, of } = self.shard;
+        print(&format!(
+            "shard {index}/{of}: {units} of {all} units done ({resumed} before); reweight merge joins the shards\n"
+        ))
+    }
+
+    /// Says what was written where.
+    pub(super) fn written(&self) -> Result<(), RunError> {
+        match &self.out {
+            None => Ok(()),
+            Some(dir) => print(&format!(
+                "\nWritten to {}: report.html, report.md, results.json, results.csv\n",
+                dir.display()
+            )),
+        }
+    }
 }
 
 /// Runs the subcommand.
@@ -75,13 +100,7 @@ fn unlearn(args: &UnlearnArgs) -> Result<(), RunError> {
         store.save_targets(&key, &compared.targets)?;
     }
     let Some(mut results) = compared.results else {
-        let Shard { index, of } = part.shard;
-        return print(&format!(
-            "shard {index}/{of}: {} of {} units done ({} before); reweight merge joins the shards\n",
-            compared.units,
-            compared.plan.units.len(),
-            compared.resumed
-        ));
+        return part.done(compared.units, compared.plan.units.len(), compared.resumed);
     };
     results.summary = report::summarise(&results.runs);
     if let Some(dir) = &part.out {
@@ -91,8 +110,5 @@ fn unlearn(args: &UnlearnArgs) -> Result<(), RunError> {
         return print(&report::json(&results));
     }
     print(&report::table(&results))?;
-    if let Some(dir) = &part.out {
-        print(&format!("\nWritten to {}: report.md, results.json, results.csv\n", dir.display()))?;
-    }
-    Ok(())
+    part.written()
 }

@@ -2,10 +2,11 @@
 
 use super::common::print;
 use reweight::report;
-use reweight::run::record::RunRecord;
-use reweight::run::shard::{self, Book};
+use reweight::run::shard::{self, Book, Merged};
 use reweight::run::{self, RunError};
-use std::path::PathBuf;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 
 /// Options of `merge`.
 #[derive(clap::Args, Debug)]
@@ -24,20 +25,50 @@ pub(super) struct Args {
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let merged = shard::merge(&args.dirs)?;
-    let (plan, out) = (&merged.plan, &args.out);
-    let bad = |error: serde_json::Error| RunError::Failed(format!("a unit's record: {error}"));
-    let runs = merged.units.into_iter().map(serde_json::from_value);
-    let runs = runs.collect::<Result<Vec<RunRecord>, _>>().map_err(bad)?;
-    let book = Book::open(Some(out), plan.clone(), false)?;
-    for (name, run) in plan.units.iter().zip(&runs) {
-        book.write(name, run)?;
-    }
-    let mut results = run::compared_results(plan, runs);
-    results.summary = report::summarise(&results.runs);
-    report::write_all(out, &results).map_err(|error| RunError::Failed(error.to_string()))?;
+    let out = &args.out;
+    let failed = |error: report::ReportError| RunError::Failed(error.to_string());
+    let plan = &merged.plan;
+    let text = match plan.command.as_str() {
+        "compare unlearn" => {
+            let mut results = run::compared_results(plan, records(&merged)?);
+            keep(&merged, &args.out)?;
+            results.summary = report::summarise(&results.runs);
+            report::write_all(out, &results).map_err(failed)?;
+            if args.json { report::json(&results) } else { report::table(&results) }
+        }
+        "ablate unlearn" => {
+            let results = run::ablated_results(plan, records(&merged)?);
+            keep(&merged, &args.out)?;
+            report::write_ablate(out, &results).map_err(failed)?;
+            if args.json { report::ablate_json(&results) } else { report::ablate_text(&results) }
+        }
+        other => {
+            return Err(RunError::Failed(format!(
+                "shards of {other:?} are not known to this program"
+            )));
+        }
+    };
+    print(&text)?;
     if args.json {
-        return print(&report::json(&results));
+        return Ok(());
     }
-    print(&report::table(&results))?;
-    print(&format!("\nWritten to {}: report.md, results.json, results.csv\n", out.display()))
+    print(&format!(
+        "\nWritten to {}: report.html, report.md, results.json, results.csv\n",
+        out.display()
+    ))
+}
+
+/// The units' records in their own type.
+fn records<R: DeserializeOwned>(merged: &Merged) -> Result<Vec<R>, RunError> {
+    let record = |(name, unit): (&String, &Value)| {
+        R::deserialize(unit).map_err(|error| RunError::Failed(format!("{name}: {error}")))
+    };
+    merged.plan.units.iter().zip(&merged.units).map(record).collect()
+}
+
+/// Keeps plan and units in the new folder, so that it can be merged and gone on with like any other.
+fn keep(merged: &Merged, out: &Path) -> Result<(), RunError> {
+    let book = Book::open(Some(out), merged.plan.clone(), false)?;
+    let mut units = merged.plan.units.iter().zip(&merged.units);
+    units.try_for_each(|(name, unit)| book.write(name, unit))
 }

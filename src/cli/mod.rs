@@ -4,6 +4,7 @@
 //! want to call (`run`, `report`). Everything is checked before any work begins: exit code 2 for what
 //! the command line alone shows to be wrong, 1 for what needed a file or data, 0 when done.
 
+mod ablate;
 mod apply;
 mod bench;
 mod common;
@@ -37,6 +38,9 @@ enum Command {
     /// Every editor on the same targets, with the same budget and seeds
     #[command(subcommand)]
     Compare(compare::Command),
+    /// Which settings matter: PPO over a grid of them
+    #[command(subcommand)]
+    Ablate(ablate::Command),
     /// Learn a policy on some networks, apply it to others
     #[command(subcommand)]
     Transfer(transfer::Command),
@@ -61,6 +65,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Unlearn(args) => unlearn::run(args),
         Command::Debias(args) => debias::run(args),
         Command::Compare(command) => compare::run(command),
+        Command::Ablate(command) => ablate::run(command),
         Command::Merge(args) => merge::run(args),
         Command::Transfer(command) => transfer::run(command),
         Command::Train(args) => train::run(args),

@@ -113,7 +113,7 @@ pub(super) enum UnitName {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum RewardName {
+pub(super) enum RewardName {
     Probability,
     Accuracy,
 }
@@ -125,6 +125,16 @@ impl WorldName {
             Self::Mask => vec![WorldKind::Mask],
             Self::Shift => vec![WorldKind::Shift],
             Self::Both => vec![WorldKind::Shift, WorldKind::Mask],
+        }
+    }
+}
+
+impl RewardName {
+    /// What it names.
+    pub(super) fn kind(self) -> RewardKind {
+        match self {
+            Self::Probability => RewardKind::Probability,
+            Self::Accuracy => RewardKind::Accuracy,
         }
     }
 }
@@ -173,10 +183,7 @@ impl Common {
             step: self.step,
             unit: self.unit.map(UnitName::unit),
             lambda: self.lambda,
-            reward: self.reward.map(|reward| match reward {
-                RewardName::Probability => RewardKind::Probability,
-                RewardName::Accuracy => RewardKind::Accuracy,
-            }),
+            reward: self.reward.map(RewardName::kind),
             episode_length: self.episode_length,
             seeds: self.seeds,
             seed: self.seed,
@@ -188,6 +195,19 @@ impl Common {
 }
 
 impl Common {
+    /// The first option of those that a grid of settings decides, where one is given.
+    pub(super) fn varied_by_grid(&self) -> Option<&'static str> {
+        let given = [
+            ("--editor", !self.editor.is_empty()),
+            ("--rank", self.rank != 1),
+            ("--step", self.step.is_some()),
+            ("--lambda", self.lambda != 0.5),
+            ("--reward", self.reward.is_some()),
+            ("--episode-length", self.episode_length != 1),
+        ];
+        given.into_iter().find_map(|(name, given)| given.then_some(name))
+    }
+
     /// The settings with the network and the data, which are checked in this order: options, network, data.
     /// `editors` are those that run where none are named; `writes` says that the edited network is saved.
     pub(super) fn load(

@@ -7,6 +7,7 @@
 //! Seconds and bytes of memory stand in `results.json` and `timings.csv` only: every other output is
 //! the same bytes however a run was threaded.
 
+mod ablate;
 mod csv;
 mod debias;
 mod html;
@@ -21,6 +22,9 @@ mod training;
 mod transfer;
 mod words;
 
+pub use ablate::{
+    ablate_csv, ablate_html, ablate_json, ablate_markdown, ablate_text, write_ablate,
+};
 pub use csv::{csv, timings};
 pub use debias::{
     debias_csv, debias_json, debias_markdown, debias_table, front_svg, groups_svg, write_debias,

@@ -445,6 +445,7 @@ fn write_all_writes_every_file() {
         "results.csv",
         "timings.csv",
         "report.md",
+        "report.html",
         "curves-shift.svg",
         "curves-mask.svg",
     ];

@@ -6,6 +6,7 @@
 //! A *unit* of work is one editor on one target in one world with one seed. Units share no state, so
 //! the number of threads changes no figure.
 
+mod ablate;
 mod apply;
 mod assign;
 mod bench;
@@ -28,6 +29,7 @@ mod transfer;
 mod unit;
 mod unlearn;
 
+pub use ablate::{AblateConfig, Ablated, ablate_unlearn, ablated_results};
 pub use apply::{Applied, AppliedRow, ApplyConfig, Edits, apply_transfer};
 pub use bench::{
     EvaluationTiming, PolicyTiming, RunTiming, time_evaluations, time_policies, time_runs,

@@ -257,6 +257,79 @@ pub struct SummaryRecord {
     pub ci95: Option<[f64; 2]>,
 }
 
+/// Everything that an ablation found out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AblateResults {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// "ablate unlearn".
+    pub command: String,
+    /// Version of the crate.
+    pub version: String,
+    /// Every setting that can change a figure; those that the grid varies are lists.
+    pub config: BTreeMap<String, serde_json::Value>,
+    /// The data that were used.
+    pub data: DataRecord,
+    /// One entry per cell × seed.
+    pub runs: Vec<AblateRun>,
+    /// What has to be said of all runs, a paragraph each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// One cell of an ablation's grid.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AblateSetting {
+    /// "mask" or "shift".
+    pub world: String,
+    /// Steps T of an episode.
+    pub episode_length: usize,
+    /// Rank r of the action.
+    pub rank: usize,
+    /// Step s at rank 1; at rank r it was s·√r.
+    pub step: f32,
+    /// λ.
+    pub lambda: f32,
+    /// "probability" or "accuracy".
+    pub reward: String,
+    /// The policy's initial mean was uniform in ± this.
+    pub initial_mean: f32,
+    /// Initial logarithm of the policy's standard deviation.
+    pub log_std: f32,
+}
+
+impl AblateSetting {
+    /// Its name as a path.
+    pub fn name(&self) -> String {
+        let Self { world, episode_length, rank, step, lambda, reward, initial_mean, log_std } =
+            self;
+        format!(
+            "{world}/T{episode_length}/r{rank}/s{step}/l{lambda}/{reward}/mean{initial_mean}/std{log_std}"
+        )
+    }
+}
+
+/// One seed of a cell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AblateRun {
+    /// The cell.
+    pub setting: AblateSetting,
+    /// Seed of target and editor.
+    pub seed: u64,
+    /// Before the edit.
+    pub before: Figures,
+    /// The best edit by reward.
+    pub after: Figures,
+    /// The noise-free policy.
+    pub policy: Option<PolicyFigures>,
+    /// Evaluations that were used.
+    pub evaluations: u64,
+    /// ‖ΔW‖_F / ‖W‖_F of the edited layer.
+    pub edit_norm: f64,
+    /// Digest of the run, 16 hexadecimal digits.
+    pub digest: String,
+}
+
 /// A number that JSON writes as null where it is not finite: then NaN.
 fn nullable<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where

@@ -22,7 +22,9 @@ use super::summary::{Group, Metric, worlds};
 use super::words::{self, percent};
 use crate::editor;
 use crate::run::record::{Results, SummaryRecord};
-use page::{Section, page, paragraph};
+pub(super) use page::{Section, page, paragraph};
+pub(super) use settings::settings_block;
+pub(super) use table::{Cell, Column, table};
 
 /// `report.html` of `unlearn` or `compare unlearn`. [`Results::summary`] holds the intervals.
 pub fn html(results: &Results) -> String {

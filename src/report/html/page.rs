@@ -3,17 +3,17 @@
 use super::super::svg::escape;
 
 /// A part of the page under a heading of its own.
-pub(super) struct Section {
+pub(in crate::report) struct Section {
     /// Where links lead.
-    pub(super) id: &'static str,
+    pub(in crate::report) id: &'static str,
     /// The heading.
-    pub(super) title: String,
+    pub(in crate::report) title: String,
     /// HTML.
-    pub(super) body: String,
+    pub(in crate::report) body: String,
 }
 
 /// The whole file: heading, the first screen, links to the sections, the sections.
-pub(super) fn page(title: &str, first: &str, sections: &[Section]) -> String {
+pub(in crate::report) fn page(title: &str, first: &str, sections: &[Section]) -> String {
     let links: String = sections
         .iter()
         .map(|section| format!("<a href=\"#{}\">{}</a>\n", section.id, escape(&section.title)))
@@ -40,6 +40,6 @@ pub(super) fn page(title: &str, first: &str, sections: &[Section]) -> String {
 }
 
 /// A paragraph of plain text.
-pub(super) fn paragraph(text: &str) -> String {
+pub(in crate::report) fn paragraph(text: &str) -> String {
     format!("<p>{}</p>\n", escape(text))
 }

@@ -4,26 +4,38 @@ use super::super::json::shorten;
 use super::super::svg::escape;
 use super::super::words;
 use super::table::{Cell, Column, table};
-use crate::run::record::Results;
+use crate::run::record::{DataRecord, Results};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
-pub(super) fn section(results: &Results) -> String {
-    let data = &results.data;
-    let mut config = results.config.clone();
+/// Command, version, data and settings.
+pub(in crate::report) fn settings_block(
+    command: &str,
+    version: &str,
+    data: &DataRecord,
+    config: &BTreeMap<String, Value>,
+) -> String {
+    let mut config = config.clone();
     config.values_mut().for_each(shorten);
     let config = serde_json::to_string_pretty(&config).unwrap_or_default();
-    let mut html = format!(
+    format!(
         "<p>Command <code>reweight {}</code>, version {}. Data: {}, {} train, {} reward and {} test samples, sha256 \
          <code>{}</code>. The settings below and the seed of a run decide its digest on every machine; neither \
          threads nor processor change it.</p>\n<details><summary>Settings</summary>\n<pre>{}</pre></details>\n",
-        escape(&results.command),
-        escape(&results.version),
+        escape(command),
+        escape(version),
         escape(&data.name),
         words::thousands(data.train as u64),
         words::thousands(data.reward as u64),
         words::thousands(data.test as u64),
         escape(&data.digest),
         escape_lines(&config)
-    );
+    )
+}
+
+pub(super) fn section(results: &Results) -> String {
+    let mut html =
+        settings_block(&results.command, &results.version, &results.data, &results.config);
     let columns = [
         Column::text("editor"),
         Column::text("world"),

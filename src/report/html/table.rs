@@ -4,44 +4,44 @@ use super::super::svg::escape;
 use super::super::words::NOTHING;
 
 /// A column.
-pub(super) struct Column {
+pub(in crate::report) struct Column {
     /// What stands over it.
-    pub(super) title: String,
+    pub(in crate::report) title: String,
     /// What it means, shown when pointed at.
-    pub(super) help: &'static str,
+    pub(in crate::report) help: &'static str,
     /// Whether it holds numbers.
-    pub(super) number: bool,
+    pub(in crate::report) number: bool,
 }
 
 impl Column {
-    pub(super) fn text(title: &str) -> Self {
+    pub(in crate::report) fn text(title: &str) -> Self {
         Self { title: title.into(), help: "", number: false }
     }
 
-    pub(super) fn number(title: &str, help: &'static str) -> Self {
+    pub(in crate::report) fn number(title: &str, help: &'static str) -> Self {
         Self { title: title.into(), help, number: true }
     }
 }
 
 /// A cell: HTML, and what it is sorted by.
-pub(super) struct Cell {
+pub(in crate::report) struct Cell {
     html: String,
     key: Option<String>,
 }
 
 impl Cell {
     /// Plain text, sorted as such.
-    pub(super) fn text(text: &str) -> Self {
+    pub(in crate::report) fn text(text: &str) -> Self {
         Self { html: escape(text), key: Some(text.into()) }
     }
 
     /// HTML that is sorted by `key`.
-    pub(super) fn html(html: String, key: &str) -> Self {
+    pub(in crate::report) fn html(html: String, key: &str) -> Self {
         Self { html, key: Some(key.into()) }
     }
 
     /// A number, shown as `html`; none is a dash that stays at the end.
-    pub(super) fn number(value: Option<f64>, html: impl FnOnce(f64) -> String) -> Self {
+    pub(in crate::report) fn number(value: Option<f64>, html: impl FnOnce(f64) -> String) -> Self {
         match value.filter(|value| value.is_finite()) {
             Some(value) => Self { html: html(value), key: Some(value.to_string()) },
             None => Self { html: NOTHING.into(), key: None },
@@ -50,7 +50,7 @@ impl Cell {
 }
 
 /// A table in a box that scrolls sideways; the first cell of a row names it.
-pub(super) fn table(
+pub(in crate::report) fn table(
     caption: &str,
     columns: &[Column],
     rows: &[Vec<Cell>],
