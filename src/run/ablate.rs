@@ -6,7 +6,7 @@ use super::error::RunError;
 use super::observer::Observer;
 use super::pool;
 use super::prepare::Prepared;
-use super::record::{AblateResults, AblateRun, AblateSetting, SCHEMA};
+use super::record::{ABLATE_TARGET, AblateResults, AblateRun, AblateSetting, SCHEMA};
 use super::shard::{Book, RunPlan, Shard};
 use super::target::Target;
 use super::unlearn::{data_record, remarks, targets};
@@ -170,7 +170,8 @@ pub fn ablate_unlearn(
     let notes = remarks(kept, data, stack, task(first), observer)?;
     let mut units = Vec::new();
     for cell in &cells {
-        for unit in assign(&cell.config, &cell.plan, data, task(cell), layer, &[], &targets) {
+        for mut unit in assign(&cell.config, &cell.plan, data, task(cell), layer, &[], &targets) {
+            unit.unit.target_value = ABLATE_TARGET;
             units.push((cell, unit));
         }
     }
@@ -205,6 +206,7 @@ pub fn ablate_unlearn(
             after: found.after,
             policy: found.policy,
             evaluations: found.evaluations,
+            evaluations_to_target: found.evaluations_to_target,
             edit_norm: found.edit_norm,
             digest: format!("{:016x}", found.digest),
         };

@@ -277,6 +277,9 @@ pub struct AblateResults {
     pub notes: Vec<String>,
 }
 
+/// The reward whose first reach an ablation records.
+pub const ABLATE_TARGET: f32 = 0.95;
+
 /// One cell of an ablation's grid.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AblateSetting {
@@ -324,6 +327,8 @@ pub struct AblateRun {
     pub policy: Option<PolicyFigures>,
     /// Evaluations that were used.
     pub evaluations: u64,
+    /// Evaluations until the reward first reached [`ABLATE_TARGET`], if it did.
+    pub evaluations_to_target: Option<u64>,
     /// ‖ΔW‖_F / ‖W‖_F of the edited layer.
     pub edit_norm: f64,
     /// Digest of the run, 16 hexadecimal digits.

@@ -18,6 +18,8 @@ pub(super) struct Cell<'a> {
     pub(super) policy_retain_std: f64,
     /// Share of the seeds whose edit counts as done.
     pub(super) done: f64,
+    /// Mean evaluations until the reward first reached its target; all that were used where it did not.
+    pub(super) to_target: f64,
 }
 
 /// The cells in the order of the runs.
@@ -47,6 +49,10 @@ fn cell<'a>(setting: &'a AblateSetting, runs: &[&AblateRun]) -> Cell<'a> {
         run.after.forget_test <= DONE_FORGET
             && run.before.retain_test - run.after.retain_test <= DONE_DROP
     });
+    let to_target: Vec<f64> = runs
+        .iter()
+        .map(|run| run.evaluations_to_target.unwrap_or(run.evaluations) as f64)
+        .collect();
     let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
     Cell {
         setting,
@@ -56,6 +62,7 @@ fn cell<'a>(setting: &'a AblateSetting, runs: &[&AblateRun]) -> Cell<'a> {
         forget_std: or_nan(sample_std(&forget)),
         policy_retain_std: or_nan(sample_std(&policy)),
         done: done.count() as f64 / runs.len().max(1) as f64,
+        to_target: or_nan(mean(&to_target)),
     }
 }
 

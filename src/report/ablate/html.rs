@@ -4,7 +4,7 @@ use super::super::html::{
     Cell as TableCell, Column, Section, page, paragraph, settings_block, table,
 };
 use super::super::svg::escape;
-use super::super::words::{NOTHING, percent};
+use super::super::words::{NOTHING, count, percent};
 use super::cells::{Cell, FACTORS, cells, levels, over, window, worlds};
 use super::words::{findings, what};
 use crate::run::record::{AblateResults, AblateSetting};
@@ -136,6 +136,10 @@ fn marginals(cells: &[Cell<'_>]) -> String {
         Column::number("retain %", "accuracy on the others"),
         Column::number("its std", "over seeds, points"),
         Column::number("policy's retain std", "of the noise-free policy, points"),
+        Column::number(
+            "to .95",
+            "mean evaluations until the reward first reached .95; the budget where it did not",
+        ),
     ];
     let mut rows = Vec::new();
     for world in worlds(cells) {
@@ -157,6 +161,7 @@ fn marginals(cells: &[Cell<'_>]) -> String {
                     number(|cell| cell.retain),
                     number(|cell| cell.retain_std),
                     number(|cell| cell.policy_retain_std),
+                    TableCell::number(Some(over(&with, |cell| cell.to_target)), count),
                 ]);
             }
         }

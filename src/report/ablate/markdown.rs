@@ -1,6 +1,6 @@
 //! `report.md` and the terminal's text.
 
-use super::super::words::percent;
+use super::super::words::{count, percent};
 use super::cells::{Cell, FACTORS, cells, levels, over, worlds};
 use super::words::{findings, what};
 use crate::run::record::AblateResults;
@@ -23,7 +23,7 @@ pub fn ablate_markdown(results: &AblateResults) -> String {
             text,
             "\n## {world} world: each setting by itself\n\nMeans over all cells of the grid with that level, in % \
              and points.\n\n| setting | level | cells | done % | forget % | its std | retain % | its std | policy's \
-             retain std |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+             retain std | to .95 |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
         );
         for (name, of) in FACTORS {
             for level in levels(&ours, of) {
@@ -31,7 +31,7 @@ pub fn ablate_markdown(results: &AblateResults) -> String {
                     ours.iter().filter(|cell| of(cell.setting) == level).copied().collect();
                 let _ = writeln!(
                     text,
-                    "| {name} | {level} | {} | {} | {} | {} | {} | {} | {} |",
+                    "| {name} | {level} | {} | {} | {} | {} | {} | {} | {} | {} |",
                     with.len(),
                     percent(over(&with, |cell| cell.done)),
                     percent(over(&with, |cell| cell.forget)),
@@ -39,6 +39,7 @@ pub fn ablate_markdown(results: &AblateResults) -> String {
                     percent(over(&with, |cell| cell.retain)),
                     percent(over(&with, |cell| cell.retain_std)),
                     percent(over(&with, |cell| cell.policy_retain_std)),
+                    count(over(&with, |cell| cell.to_target)),
                 );
             }
         }
@@ -83,8 +84,8 @@ pub fn ablate_text(results: &AblateResults) -> String {
             cells.iter().filter(|cell| cell.setting.world == world).collect();
         let _ = write!(
             text,
-            "\n{world} world, means over the grid in % and points\n{:<16}{:>12}{:>8}{:>9}{:>7}{:>9}{:>7}\n",
-            "", "", "done", "forget", "std", "retain", "std"
+            "\n{world} world, means over the grid in % and points\n{:<16}{:>12}{:>8}{:>9}{:>7}{:>9}{:>7}{:>8}\n",
+            "", "", "done", "forget", "std", "retain", "std", "to .95"
         );
         for (name, of) in FACTORS {
             for (index, level) in levels(&ours, of).iter().enumerate() {
@@ -92,13 +93,14 @@ pub fn ablate_text(results: &AblateResults) -> String {
                     ours.iter().filter(|cell| of(cell.setting) == *level).copied().collect();
                 let _ = writeln!(
                     text,
-                    "{:<16}{level:>12}{:>8}{:>9}{:>7}{:>9}{:>7}",
+                    "{:<16}{level:>12}{:>8}{:>9}{:>7}{:>9}{:>7}{:>8}",
                     if index == 0 { name } else { "" },
                     percent(over(&with, |cell| cell.done)),
                     percent(over(&with, |cell| cell.forget)),
                     percent(over(&with, |cell| cell.forget_std)),
                     percent(over(&with, |cell| cell.retain)),
                     percent(over(&with, |cell| cell.retain_std)),
+                    count(over(&with, |cell| cell.to_target)),
                 );
             }
         }

@@ -33,7 +33,7 @@ pub fn ablate_csv(results: &AblateResults) -> String {
     let mut text = String::from(
         "world,episode_length,rank,step,lambda,reward,initial_mean,log_std,seed,evaluations,\
          before_retain_test,before_forget_test,after_retain_test,after_forget_test,after_reward,\
-         policy_retain_test,policy_forget_test,policy_reward,edit_norm,digest\n",
+         policy_retain_test,policy_forget_test,policy_reward,evaluations_to_target,edit_norm,digest\n",
     );
     for run in &results.runs {
         let cell = &run.setting;
@@ -41,7 +41,7 @@ pub fn ablate_csv(results: &AblateResults) -> String {
             format!("{},{},{}", policy.retain_test, policy.forget_test, policy.reward)
         });
         text.push_str(&format!(
-            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{policy},{},{}\n",
+            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{policy},{},{},{}\n",
             cell.world,
             cell.episode_length,
             cell.rank,
@@ -57,6 +57,7 @@ pub fn ablate_csv(results: &AblateResults) -> String {
             run.after.retain_test,
             run.after.forget_test,
             run.after.reward,
+            run.evaluations_to_target.map_or(String::new(), |count| count.to_string()),
             run.edit_norm,
             run.digest
         ));

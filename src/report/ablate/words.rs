@@ -1,8 +1,8 @@
 //! What a grid shows, in sentences.
 
-use super::super::words::percent;
+use super::super::words::{count, percent};
 use super::cells::{Cell, inside, most, over, window, worlds};
-use crate::run::record::AblateResults;
+use crate::run::record::{ABLATE_TARGET, AblateResults};
 
 /// The preset's own values, around which causes are told.
 const LOG_STD: f32 = -1.0;
@@ -32,25 +32,27 @@ fn of_world(cells: &[Cell<'_>], world: &str) -> Vec<String> {
         .filter(|cell| cell.setting.world == world && cell.setting.episode_length == 1)
         .collect();
     let (low, high) = window(world);
-    let of_log_std: Vec<&Cell<'_>> = single
-        .iter()
-        .filter(|cell| cell.setting.log_std == LOG_STD && inside(cell))
-        .copied()
-        .collect();
-    let at = |mean_zero: bool| -> Vec<&Cell<'_>> {
-        let zero = |cell: &&&Cell<'_>| (cell.setting.initial_mean == 0.0) == mean_zero;
-        of_log_std.iter().filter(zero).copied().collect()
-    };
-    let (zero, off) = (at(true), at(false));
-    if !zero.is_empty() && !off.is_empty() {
+    let mut levels: Vec<f32> = single.iter().map(|cell| cell.setting.log_std).collect();
+    levels.sort_by(f32::total_cmp);
+    levels.dedup();
+    for level in levels {
+        let at = |on_saddle: bool| -> Vec<&Cell<'_>> {
+            let ours = single.iter().filter(|cell| inside(cell) && cell.setting.log_std == level);
+            ours.filter(|cell| (cell.setting.initial_mean == 0.0) == on_saddle).copied().collect()
+        };
+        let (on, off) = (at(true), at(false));
+        if on.is_empty() || off.is_empty() {
+            continue;
+        }
         said.push(format!(
-            "The saddle ({world} world, T = 1, log-std {LOG_STD}, steps {low} to {high}): a policy whose mean starts \
-             at 0, where U = V = 0 and (U, V) and (−U, −V) are the same edit, forgets in {} % of the runs; one whose \
-             mean starts off it in {} %. Its edits leave {} ± {} % of the forgotten class against {} ± {} %.",
-            percent(over(&zero, |cell| cell.done)),
-            percent(over(&off, |cell| cell.done)),
-            percent(over(&zero, |cell| cell.forget)),
-            percent(over(&zero, |cell| cell.forget_std)),
+            "The saddle ({world} world, T = 1, steps {low} to {high}, log-std {level}): U = V = 0, and (U, V) and \
+             (−U, −V) are the same edit, so a policy whose mean starts there finds a slope by its noise alone. It \
+             reaches a reward of {ABLATE_TARGET} after {} evaluations and leaves {} % of the class (± {} points over \
+             seeds); one whose mean starts off the saddle after {}, and leaves {} % (± {}).",
+            count(over(&on, |cell| cell.to_target)),
+            percent(over(&on, |cell| cell.forget)),
+            percent(over(&on, |cell| cell.forget_std)),
+            count(over(&off, |cell| cell.to_target)),
             percent(over(&off, |cell| cell.forget)),
             percent(over(&off, |cell| cell.forget_std)),
         ));
