@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 /// What a run of `unlearn` with three seeds gives, in shape and size.
-fn fixture() -> Results {
+pub(super) fn fixture() -> Results {
     let mut runs = Vec::new();
     for (world, budget) in [("shift", 2_000), ("mask", 5_000)] {
         for (editor, speed) in [("ppo", 0.004), ("sep-cma-es", 0.009)] {
@@ -38,7 +38,7 @@ fn fixture() -> Results {
     }
 }
 
-fn reference(editor: &str, seed: u64) -> RunRecord {
+pub(super) fn reference(editor: &str, seed: u64) -> RunRecord {
     let wobble = seed as f32 * 0.004;
     let before = Figures {
         retain_test: 0.955 + wobble,
@@ -82,7 +82,7 @@ fn reference(editor: &str, seed: u64) -> RunRecord {
     }
 }
 
-fn acting(editor: &str, world: &str, seed: u64, budget: u64, speed: f32) -> RunRecord {
+pub(super) fn acting(editor: &str, world: &str, seed: u64, budget: u64, speed: f32) -> RunRecord {
     let run = reference(editor, seed);
     let wobble = seed as f32 * 0.003;
     let after = Figures {
@@ -123,7 +123,7 @@ fn acting(editor: &str, world: &str, seed: u64, budget: u64, speed: f32) -> RunR
     }
 }
 
-fn one_seed() -> Results {
+pub(super) fn one_seed() -> Results {
     let mut results = fixture();
     results.runs.retain(|run| run.seed == 0);
     results.summary = summarise(&results.runs);
@@ -450,7 +450,7 @@ fn write_all_writes_every_file() {
         "curves-mask.svg",
     ];
     assert_eq!(names, expected);
-    assert_eq!(fs::read_dir(&dir).unwrap().count(), 6, "and nothing else");
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 7, "and nothing else");
     assert_eq!(fs::read_to_string(&written[3]).unwrap(), markdown(&fixture()));
     fs::remove_dir_all(dir).unwrap();
 }

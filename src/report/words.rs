@@ -82,14 +82,14 @@ pub(super) fn forget_sets(results: &Results) -> Vec<Vec<u32>> {
     sets
 }
 
-/// "class 7", "classes 7, 8 and 9", "one of the classes 0 to 9 at a time".
+/// "class 7", "classes 7, 8 and 9", "one class at a time (0 to 9)".
 pub(super) fn classes(results: &Results) -> String {
     let sets = forget_sets(results);
     if sets.len() > 1 {
         let mut single: Vec<u64> =
             sets.iter().filter_map(|set| set.first().copied().map(u64::from)).collect();
         single.sort_unstable();
-        return format!("one of the classes {} at a time", in_a_row(&single));
+        return format!("one class at a time ({})", in_a_row(&single));
     }
     let forget: Vec<String> =
         sets.first().map(|set| set.iter().map(ToString::to_string).collect()).unwrap_or_default();
