@@ -6,7 +6,7 @@ use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
 use super::target::{NAME, Target, TargetConfig};
 use crate::data::edit_distance;
-use crate::editor::{self, EditorInfo, REACH, Refine, Settings, View};
+use crate::editor::{self, EditorInfo, REACH, Refine, Settings, View, full_rank_step};
 use crate::kernel::Kernel;
 use crate::nn::{Layer, Stack};
 use crate::ppo;
@@ -159,6 +159,15 @@ impl UnlearnConfig {
         world.lambda = self.lambda;
         world.rank = self.forget.len().max(1);
         world.step = self.step_of_view(kind) * REACH * world.rank as f32;
+        world
+    }
+
+    /// The world of an editor that scales single weights of a layer of inputs × outputs: a mask of full rank.
+    pub(super) fn world_of_weights(&self, (inputs, outputs): (usize, usize)) -> Config {
+        let mut world = Config::new(WorldKind::Mask);
+        world.lambda = self.lambda;
+        world.rank = inputs.min(outputs).max(1);
+        world.step = full_rank_step(world.rank);
         world
     }
 

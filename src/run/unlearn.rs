@@ -62,6 +62,8 @@ pub fn unlearn(
         return Err(RunError::Usage("--seeds is 0".into()));
     };
     let layer = editable_layer(stack, config.layer_name())?;
+    let matrix =
+        stack.layers().get(layer).and_then(|layer| layer.kind().matrix()).unwrap_or((1, 1));
     let task = Unlearning::new(
         plan.forget,
         plan.reward,
@@ -100,7 +102,11 @@ pub fn unlearn(
                         target,
                         training: config.model.is_none().then_some(config.target.training),
                         layer,
-                        world: if sees { config.world_of_view(kind) } else { config.world(kind) },
+                        world: match editor.acts {
+                            Acts::MaskEach => config.world_of_weights(matrix),
+                            _ if sees => config.world_of_view(kind),
+                            _ => config.world(kind),
+                        },
                         settings: &plan.settings,
                         editor,
                         budget: if world.is_some() { config.budget_for(editor, kind) } else { 0 },
