@@ -197,7 +197,7 @@ pub fn debias_layers(target: &DebiasTarget) -> Vec<String> {
 
 /// Editors that act in a world and can debias: all that see nothing but the reward, and the policies.
 fn acts(editor: &EditorInfo) -> bool {
-    editor.kind == EditorKind::Reward && editor.view != View::Neurons
+    editor.kind == EditorKind::Reward && matches!(editor.view, View::None | View::Policy)
 }
 
 impl DebiasConfig {
