@@ -139,7 +139,9 @@ fn editors_that_see_the_layer_allocate_nothing_either() {
         for (seed, policy) in (0..).zip(policy.chunks_exact_mut(sizes.parameters())) {
             sizes.initialise(-1.0, seed, policy).unwrap();
         }
-        for info in EDITORS.iter().filter(|editor| editor.view != View::None) {
+        for info in
+            EDITORS.iter().filter(|editor| matches!(editor.view, View::Neurons | View::Policy))
+        {
             let settings = Settings { refine: Some(Refine::Es), ..Settings::default() };
             let features = if info.view == View::Policy { features } else { FeatureSet::All };
             let world = Config::new(kind);
@@ -279,8 +281,14 @@ fn editors_by_gradients_allocate_nothing_either() {
         let mut heap = Heap::new(JobMemory::need(&spec).and(info.editor.need(&shape)));
         let mut arena = heap.arena();
         let memory = JobMemory::new(&spec, &mut arena).unwrap();
-        let network =
-            Network { kernel, stack, parameters: &mut parameters, forget, training: Some(set) };
+        let network = Network {
+            kernel,
+            stack,
+            parameters: &mut parameters,
+            forget,
+            training: Some(set),
+            reward: None,
+        };
         let mut trace = |_: Point| {};
         let mut job =
             Job::new(&mut world, false, &settings, 7, 1, 2.0, &mut trace, memory, Some(network))

@@ -93,6 +93,7 @@ impl Small {
             parameters: &mut parameters,
             forget: self.forget,
             training: Some(set),
+            reward: None,
         };
         let mut trace = |_: Point| panic!("an evaluation was taken");
         let mut job =

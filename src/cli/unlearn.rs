@@ -65,6 +65,9 @@ pub(super) struct Args {
     /// What pays [default: the preset's]
     #[arg(long, value_enum)]
     reward: Option<RewardName>,
+    /// Switch the forgotten classes' outputs off after every edit (references aside)
+    #[arg(long)]
+    then_mask: bool,
     /// Steps of an episode
     #[arg(long, value_name = "T", default_value_t = 1)]
     episode_length: usize,
@@ -165,6 +168,7 @@ impl Args {
             step: self.step,
             unit: self.unit.map(UnitName::unit),
             lambda: self.lambda,
+            then_mask: self.then_mask,
             reward: self.reward.map(|reward| match reward {
                 RewardName::Probability => RewardKind::Probability,
                 RewardName::Accuracy => RewardKind::Accuracy,

@@ -1,7 +1,7 @@
 //! The table of editors.
 
 use super::Editor;
-use super::closed::{Closed, activation, lda, projection};
+use super::closed::{Closed, Leace, MeanMatch, activation, lda, projection};
 use super::gradient::{
     BadTeacher, FineTune, Fisher, GradientAscent, NegGrad, RandomLabels, Scrub, Ssd, Unsir,
 };
@@ -41,6 +41,8 @@ impl EditorKind {
 pub enum View {
     /// Nothing.
     None,
+    /// Its inputs on the reward split.
+    Inputs,
     /// Statistics of its rows and columns.
     Neurons,
     /// The same, and a policy that was trained to act on them.
@@ -271,6 +273,28 @@ pub const EDITORS: &[EditorInfo] = &[
         summary: "least squares under the pattern of active rows, ten scales",
         source: "this project",
         editor: &Closed(activation),
+    },
+    EditorInfo {
+        name: "mean-match",
+        kind: EditorKind::Closed,
+        acts: Acts::Shift,
+        gradients: false,
+        training_data: false,
+        view: View::Inputs,
+        summary: "the class's mean output carried onto that of the others, with the least change of theirs",
+        source: "this project",
+        editor: &MeanMatch,
+    },
+    EditorInfo {
+        name: "leace",
+        kind: EditorKind::Closed,
+        acts: Acts::Neither,
+        gradients: false,
+        training_data: false,
+        view: View::Inputs,
+        summary: "least-squares concept erasure at the layer's inputs, folded into weights and biases",
+        source: "Belrose et al. 2023, arXiv 2306.03819",
+        editor: &Leace,
     },
     EditorInfo {
         name: "fine-tune",

@@ -70,6 +70,8 @@ pub struct UnlearnConfig {
     pub unit: Option<StepUnit>,
     /// λ.
     pub lambda: f32,
+    /// Whether the forgotten classes' outputs are switched off after every edit, references aside.
+    pub then_mask: bool,
     /// What pays; `None` for the preset's.
     pub reward: Option<RewardKind>,
     /// T.
@@ -105,6 +107,7 @@ impl Default for UnlearnConfig {
             step: None,
             unit: None,
             lambda: 0.5,
+            then_mask: false,
             reward: None,
             episode_length: 1,
             seeds: 5,
@@ -180,6 +183,7 @@ impl UnlearnConfig {
     pub(super) fn budget_for(&self, editor: &EditorInfo, kind: WorldKind) -> u64 {
         match editor.view {
             View::None => self.budget_of(kind),
+            View::Inputs => 0,
             View::Neurons | View::Policy => self.budget.unwrap_or(VIEW_BUDGET),
         }
     }
@@ -325,6 +329,7 @@ impl UnlearnConfig {
             ("policy_seed".into(), json!(self.policy_seed)),
             ("refine".into(), json!(self.refine.map(Refine::name))),
             ("reward".into(), json!(reward)),
+            ("then_mask".into(), json!(self.then_mask)),
             ("seeds".into(), json!(self.seeds)),
             ("seed".into(), json!(self.seed)),
             ("split_seed".into(), json!(self.split_seed)),

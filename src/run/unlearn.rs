@@ -115,6 +115,7 @@ pub fn unlearn(
                             let policy = policy.filter(|_| editor.view == View::Policy);
                             (config.step_of_view(kind), policy)
                         }),
+                        then_mask: config.then_mask,
                     },
                 ));
             }

@@ -199,7 +199,7 @@ pub fn debias_layers(target: &DebiasTarget) -> Vec<String> {
 /// full rank is among the references, where it perturbs the network that others edit.
 fn acts(editor: &EditorInfo) -> bool {
     editor.kind == EditorKind::Reward
-        && editor.view != View::Neurons
+        && matches!(editor.view, View::None | View::Policy)
         && editor.acts != Acts::MaskEach
 }
 
