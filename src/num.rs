@@ -1,12 +1,16 @@
 //! Arithmetic whose bits are the same on every machine.
 //!
 //! What belongs here: elementary functions on one number, sums with a stated order, the exact
-//! software form of the fused multiply-add, the digest of a run. What does not: anything on
-//! matrices (`kernel`), anything random (`rng`).
+//! software form of the fused multiply-add, small symmetric systems, the digest of a run. What does not:
+//! products (`kernel`), anything random (`rng`).
 //!
 //! `exp` and `tanh` are this crate's own polynomials, made only of `+ - * /`, comparisons and bit
 //! operations, never fused, so that a scalar loop, a vector loop and a machine without an FPU
 //! agree. The rest is libm at a pinned version.
+
+mod cholesky;
+
+pub use cholesky::{cholesky, cholesky_solve};
 
 /// Rectified linear unit, with the sign of zero fixed: `x` where `x > 0`, else `+0`.
 ///

@@ -75,6 +75,9 @@ pub(super) struct Common {
     /// What pays [default: the preset's]
     #[arg(long, value_enum)]
     reward: Option<RewardName>,
+    /// Switch the forgotten classes' outputs off after every edit (references aside)
+    #[arg(long)]
+    then_mask: bool,
     /// Steps of an episode
     #[arg(long, value_name = "T", default_value_t = 1)]
     episode_length: usize,
@@ -183,6 +186,7 @@ impl Common {
             step: self.step,
             unit: self.unit.map(UnitName::unit),
             lambda: self.lambda,
+            then_mask: self.then_mask,
             reward: self.reward.map(RewardName::kind),
             episode_length: self.episode_length,
             seeds: self.seeds,

@@ -57,6 +57,8 @@ pub struct Network<'a> {
     pub forget: ClassSet,
     /// What trained it; `None` for networks that others trained.
     pub training: Option<TrainingSet<'a>>,
+    /// The reward split, in panels, for editors that look at activations.
+    pub reward: Option<Samples<'a>>,
 }
 
 /// Why a job could not be set up.
@@ -137,6 +139,7 @@ pub struct Job<'a> {
     policy_steps: usize,
     network: Option<Network<'a>>,
     sight: Option<Sight<'a>>,
+    layers: &'a [usize],
 }
 
 impl fmt::Debug for Job<'_> {
@@ -193,6 +196,7 @@ impl<'a> Job<'a> {
             policy_steps: 0,
             network,
             sight: None,
+            layers: &[],
         })
     }
 
@@ -200,6 +204,18 @@ impl<'a> Job<'a> {
     pub fn with_sight(mut self, sight: Sight<'a>) -> Self {
         self.sight = Some(sight);
         self
+    }
+
+    /// The same job, knowing which layers of the network its environment edits.
+    pub fn with_layers(mut self, layers: &'a [usize]) -> Self {
+        self.layers = layers;
+        self
+    }
+
+    /// Indices of the layers that are edited, in the order of their parts of an action; empty when they are
+    /// not known.
+    pub fn layers(&self) -> &'a [usize] {
+        self.layers
     }
 
     /// The view of the edited layer, for editors that look at it.
@@ -352,5 +368,9 @@ impl Env for Job<'_> {
 
     fn edited(&self) -> Option<Edited<'_>> {
         self.env.edited()
+    }
+
+    fn edited_part(&self, index: usize) -> Option<Edited<'_>> {
+        self.env.edited_part(index)
     }
 }

@@ -20,7 +20,9 @@ mod sight;
 pub mod text;
 
 pub use job::{Job, JobError, JobMemory, Network, Point, Trace, TrainingSet};
+pub use reference::mask_logits;
 pub use registry::{Acts, EDITORS, EditorInfo, EditorKind, View, find};
+pub use reward::full_rank_step;
 pub use sight::{Policies, REACH, Refine, SCALES, Sight};
 
 use crate::env::{EnvError, Spec};

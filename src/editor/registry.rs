@@ -1,12 +1,14 @@
 //! The table of editors.
 
 use super::Editor;
-use super::closed::{Closed, activation, lda, projection};
+use super::closed::{Closed, Leace, MeanMatch, activation, lda, projection};
 use super::gradient::{
     BadTeacher, FineTune, Fisher, GradientAscent, NegGrad, RandomLabels, Scrub, Ssd, Unsir,
 };
 use super::reference::{LogitMask, Retrain, Untouched};
-use super::reward::{FlatPpo, OnePlusOne, Random, SepCma, Transferred, Variant};
+use super::reward::{
+    Ars, Cma, FlatPpo, OnePlusOne, OpenAi, Random, Savani, SepCma, Transferred, Variant,
+};
 use crate::world::WorldKind;
 
 /// What a method may look at.
@@ -39,6 +41,8 @@ impl EditorKind {
 pub enum View {
     /// Nothing.
     None,
+    /// Its inputs on the reward split.
+    Inputs,
     /// Statistics of its rows and columns.
     Neurons,
     /// The same, and a policy that was trained to act on them.
@@ -52,6 +56,8 @@ pub enum Acts {
     Both,
     /// MaskWorld alone.
     Mask,
+    /// MaskWorld alone, at full rank: each weight is scaled by itself.
+    MaskEach,
     /// ShiftWorld alone.
     Shift,
     /// Neither: it changes the network itself.
@@ -63,7 +69,7 @@ impl Acts {
     pub fn within(self, kind: WorldKind) -> bool {
         match self {
             Self::Both => true,
-            Self::Mask => kind == WorldKind::Mask,
+            Self::Mask | Self::MaskEach => kind == WorldKind::Mask,
             Self::Shift => kind == WorldKind::Shift,
             Self::Neither => false,
         }
@@ -124,6 +130,39 @@ pub const EDITORS: &[EditorInfo] = &[
         summary: "covariance matrix adaptation with a diagonal matrix",
         source: "Ros and Hansen 2008; Hansen 2016, arXiv 1604.00772",
         editor: &SepCma,
+    },
+    EditorInfo {
+        name: "cma-es",
+        kind: EditorKind::Reward,
+        acts: Acts::Both,
+        gradients: false,
+        training_data: false,
+        view: View::None,
+        summary: "covariance matrix adaptation with a whole matrix, for at most 600 numbers",
+        source: "Hansen 2016, arXiv 1604.00772",
+        editor: &Cma,
+    },
+    EditorInfo {
+        name: "openai-es",
+        kind: EditorKind::Reward,
+        acts: Acts::Both,
+        gradients: false,
+        training_data: false,
+        view: View::None,
+        summary: "mirrored Gaussian noise, centred ranks, Adam",
+        source: "Salimans et al. 2017, arXiv 1703.03864",
+        editor: &OpenAi,
+    },
+    EditorInfo {
+        name: "ars",
+        kind: EditorKind::Reward,
+        acts: Acts::Both,
+        gradients: false,
+        training_data: false,
+        view: View::None,
+        summary: "augmented random search: differences along the best of 16 directions",
+        source: "Mania et al. 2018, arXiv 1803.07055",
+        editor: &Ars,
     },
     EditorInfo {
         name: "es",
@@ -192,6 +231,17 @@ pub const EDITORS: &[EditorInfo] = &[
         editor: &Random,
     },
     EditorInfo {
+        name: "savani",
+        kind: EditorKind::Reward,
+        acts: Acts::MaskEach,
+        gradients: false,
+        training_data: false,
+        view: View::None,
+        summary: "every weight scaled at random by some 10 %, the best network kept",
+        source: "Savani et al. 2020, arXiv 2006.08564",
+        editor: &Savani,
+    },
+    EditorInfo {
         name: "projection",
         kind: EditorKind::Closed,
         acts: Acts::Both,
@@ -225,6 +275,28 @@ pub const EDITORS: &[EditorInfo] = &[
         editor: &Closed(activation),
     },
     EditorInfo {
+        name: "mean-match",
+        kind: EditorKind::Closed,
+        acts: Acts::Shift,
+        gradients: false,
+        training_data: false,
+        view: View::Inputs,
+        summary: "the class's mean output carried onto that of the others, with the least change of theirs",
+        source: "this project",
+        editor: &MeanMatch,
+    },
+    EditorInfo {
+        name: "leace",
+        kind: EditorKind::Closed,
+        acts: Acts::Neither,
+        gradients: false,
+        training_data: false,
+        view: View::Inputs,
+        summary: "least-squares concept erasure at the layer's inputs, folded into weights and biases",
+        source: "Belrose et al. 2023, arXiv 2306.03819",
+        editor: &Leace,
+    },
+    EditorInfo {
         name: "fine-tune",
         kind: EditorKind::Gradient,
         acts: Acts::Neither,
@@ -233,7 +305,18 @@ pub const EDITORS: &[EditorInfo] = &[
         view: View::None,
         summary: "training goes on with the retain samples alone",
         source: "Fan et al. 2024 (their baseline), arXiv 2310.12508",
-        editor: &FineTune,
+        editor: &FineTune { last: false },
+    },
+    EditorInfo {
+        name: "fine-tune-last",
+        kind: EditorKind::Gradient,
+        acts: Acts::Neither,
+        gradients: true,
+        training_data: true,
+        view: View::None,
+        summary: "the same, of the last dense layer alone",
+        source: "Goel et al. 2022, arXiv 2201.06640",
+        editor: &FineTune { last: true },
     },
     EditorInfo {
         name: "gradient-ascent",

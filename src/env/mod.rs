@@ -170,6 +170,12 @@ pub trait Env {
         None
     }
 
+    /// The weights of the `index`-th layer that is edited, for environments that edit several: the first is
+    /// that of [`edited`](Self::edited).
+    fn edited_part(&self, index: usize) -> Option<Edited<'_>> {
+        if index == 0 { self.edited() } else { None }
+    }
+
     /// Rescales the layer by `factor` without changing what the network computes (weights and bias
     /// times `factor`, the next layer's weights divided by it), if this environment can. For
     /// [`check_env`]: a run in units of the layer must not notice.

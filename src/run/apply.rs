@@ -410,6 +410,7 @@ fn run_chain(
                 let needs = entry.editor.view == View::Policy;
                 (base.step_of_view(kind), needs.then_some(policy))
             }),
+            then_mask: false,
         };
         let found = unit.run(observer)?;
         let all: Vec<u8> = gone.iter().chain(forget.iter()).collect();

@@ -29,6 +29,9 @@ pub(super) fn assign<'a>(
     policies: &'a [TrainedPolicy],
     targets: &'a [Target],
 ) -> Vec<Assignment<'a>> {
+    let stack = targets.first().map(|target| &target.stack);
+    let edited = stack.and_then(|stack| stack.layers().get(layer));
+    let matrix = edited.and_then(|layer| layer.kind().matrix()).unwrap_or((1, 1));
     let mut units = Vec::new();
     for &editor in &plan.editors {
         let worlds: Vec<Option<WorldKind>> = match editor.acts {
@@ -51,7 +54,11 @@ pub(super) fn assign<'a>(
                     target,
                     training: config.model.is_none().then_some(config.target.training),
                     layer,
-                    world: if sees { config.world_of_view(kind) } else { config.world(kind) },
+                    world: match editor.acts {
+                        Acts::MaskEach => config.world_of_weights(matrix),
+                        _ if sees => config.world_of_view(kind),
+                        _ => config.world(kind),
+                    },
                     settings: &plan.settings,
                     editor,
                     budget: if world.is_some() { config.budget_for(editor, kind) } else { 0 },
@@ -60,6 +67,7 @@ pub(super) fn assign<'a>(
                         let policy = policy.filter(|_| editor.view == View::Policy);
                         (config.step_of_view(kind), policy)
                     }),
+                    then_mask: config.then_mask,
                 },
             }));
         }

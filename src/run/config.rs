@@ -6,7 +6,7 @@ use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
 use super::target::{NAME, Target, TargetConfig};
 use crate::data::edit_distance;
-use crate::editor::{self, EditorInfo, REACH, Refine, Settings, View};
+use crate::editor::{self, EditorInfo, REACH, Refine, Settings, View, full_rank_step};
 use crate::kernel::Kernel;
 use crate::nn::{Layer, Stack};
 use crate::ppo;
@@ -70,6 +70,8 @@ pub struct UnlearnConfig {
     pub unit: Option<StepUnit>,
     /// λ.
     pub lambda: f32,
+    /// Whether the forgotten classes' outputs are switched off after every edit, references aside.
+    pub then_mask: bool,
     /// What pays; `None` for the preset's.
     pub reward: Option<RewardKind>,
     /// T.
@@ -105,6 +107,7 @@ impl Default for UnlearnConfig {
             step: None,
             unit: None,
             lambda: 0.5,
+            then_mask: false,
             reward: None,
             episode_length: 1,
             seeds: 5,
@@ -162,6 +165,15 @@ impl UnlearnConfig {
         world
     }
 
+    /// The world of an editor that scales single weights of a layer of inputs × outputs: a mask of full rank.
+    pub(super) fn world_of_weights(&self, (inputs, outputs): (usize, usize)) -> Config {
+        let mut world = Config::new(WorldKind::Mask);
+        world.lambda = self.lambda;
+        world.rank = inputs.min(outputs).max(1);
+        world.step = full_rank_step(world.rank);
+        world
+    }
+
     /// The step of such an editor before its world's reach.
     pub(super) fn step_of_view(&self, kind: WorldKind) -> f32 {
         self.step.unwrap_or(Config::new(kind).step)
@@ -171,6 +183,7 @@ impl UnlearnConfig {
     pub(super) fn budget_for(&self, editor: &EditorInfo, kind: WorldKind) -> u64 {
         match editor.view {
             View::None => self.budget_of(kind),
+            View::Inputs => 0,
             View::Neurons | View::Policy => self.budget.unwrap_or(VIEW_BUDGET),
         }
     }
@@ -316,6 +329,7 @@ impl UnlearnConfig {
             ("policy_seed".into(), json!(self.policy_seed)),
             ("refine".into(), json!(self.refine.map(Refine::name))),
             ("reward".into(), json!(reward)),
+            ("then_mask".into(), json!(self.then_mask)),
             ("seeds".into(), json!(self.seeds)),
             ("seed".into(), json!(self.seed)),
             ("split_seed".into(), json!(self.split_seed)),

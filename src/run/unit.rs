@@ -8,8 +8,8 @@ use super::prepare::Prepared;
 use super::record::{CurvePoint, Figures, PolicyFigures};
 use super::target::Target;
 use crate::editor::{
-    EditorInfo, Job, JobMemory, JobShape, Network, Outcome, Point, Policies, Settings, Sight,
-    TrainingSet,
+    EditorInfo, EditorKind, Job, JobMemory, JobShape, Network, Outcome, Point, Policies, Settings,
+    Sight, TrainingSet, View, mask_logits,
 };
 use crate::env::Env;
 use crate::kernel::Kernel;
@@ -36,6 +36,8 @@ pub(super) struct Unit<'a> {
     pub(super) target_value: f32,
     /// For editors that see the layer: the step before their world's reach, and the trained policy.
     pub(super) view: Option<(f32, Option<&'a TrainedPolicy>)>,
+    /// Whether the forgotten classes' outputs are switched off afterwards.
+    pub(super) then_mask: bool,
 }
 
 /// What a unit found.
@@ -126,7 +128,9 @@ impl Unit<'_> {
             parameters: &mut network_parameters,
             forget: self.task.forget(),
             training,
+            reward: Some(samples),
         };
+        let layers = [self.layer];
         let mut curve = Curve::new(self.budget, observer);
         let mut trace = |point: Point| curve.point(point);
         let mut job = Job::new(
@@ -139,7 +143,8 @@ impl Unit<'_> {
             &mut trace,
             memory,
             Some(network),
-        )?;
+        )?
+        .with_layers(&layers);
         if let Some((step, _)) = self.view {
             job = job.with_sight(Sight { neurons: &mut neurons, columns: None, policies, step });
         }
@@ -173,6 +178,7 @@ impl Unit<'_> {
             {
                 slot.copy_from_slice(edited.weights);
             }
+            self.mask(&mut parameters)?;
             Ok(parameters)
         };
         let actions = match outcome {
@@ -182,7 +188,10 @@ impl Unit<'_> {
         };
         let parameters = match &actions {
             Some(actions) => with_actions(actions)?,
-            None => network_parameters.clone(),
+            None => {
+                self.mask(&mut network_parameters)?;
+                network_parameters
+            }
         };
         let policy = match policy {
             None => None,
@@ -220,10 +229,19 @@ impl Unit<'_> {
 }
 
 impl Unit<'_> {
+    /// Switches the forgotten classes' outputs off, if that is asked for.
+    fn mask(&self, parameters: &mut [f32]) -> Result<(), RunError> {
+        if !self.then_mask || self.editor.kind == EditorKind::Reference {
+            return Ok(());
+        }
+        mask_logits(&self.target.stack, parameters, self.task.forget())
+            .map_err(|error| RunError::Failed(format!("--then-mask: {error}")))
+    }
+
     /// What an editor that sees the layer asks of it: one view per class. Other classes that are
     /// forgotten in the same edit count for nothing.
     fn requests(&self, policies: Option<&Policies<'_>>) -> Vec<NeuronRequest> {
-        if self.view.is_none() {
+        if !matches!(self.editor.view, View::Neurons | View::Policy) {
             return Vec::new();
         }
         let features = policies.map_or(FeatureSet::All, |policies| policies.features);

@@ -85,6 +85,11 @@ def main():
     edited["fine-tune"] = model
 
     model = copy.deepcopy(target)
+    sgd = torch.optim.SGD(model[2].parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    steps(model, sgd, 10, lambda: loss(model, retain))
+    edited["fine-tune-last"] = model
+
+    model = copy.deepcopy(target)
     steps(model, torch.optim.Adam(model.parameters(), lr=1e-4), 5, lambda: -loss(model, forget))
     edited["gradient-ascent"] = model
 

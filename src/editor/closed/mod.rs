@@ -1,12 +1,15 @@
-//! Edits in closed form, from activations of forward passes: one rank-1 direction per class, then the
-//! ten scales of its calibrated step.
+//! Edits in closed form, from activations of forward passes.
 //!
-//! They see what a transferred policy sees and spend the same evaluations, so that the comparison is
+//! `mean-match` and `leace` take the class out of what the layer gives, without an evaluation. The others
+//! are one rank-1 direction per class, then the ten scales of its calibrated step: they see what a transferred policy sees and spend the same evaluations, so that the comparison is
 //! between the directions. In MaskWorld, where a direction in the inputs acts through the weights,
 //! columns carry the sign in which more of them pushes the forget class.
 
 mod activation;
+mod inputs;
 mod lda;
+mod leace;
+mod mean_match;
 mod projection;
 
 use super::sight::{REACH, SCALES};
@@ -19,7 +22,10 @@ use crate::world::{Neurons, WorldKind};
 use heapless::Vec;
 
 pub(super) use activation::activation;
+pub(super) use inputs::MAX_CLASSES;
 pub(super) use lda::lda;
+pub(super) use leace::Leace;
+pub(super) use mean_match::MeanMatch;
 pub(super) use projection::projection;
 
 /// Writes u and v of one class; `spare` is as long as v.
@@ -32,9 +38,6 @@ type Direction = fn(
 
 /// An editor that takes its direction from a formula.
 pub(crate) struct Closed(pub(crate) Direction);
-
-/// Classes that can be forgotten at once.
-const MAX_CLASSES: usize = 32;
 
 const NO_VIEW: EditError =
     EditError::Unfit("it needs a view of the layer, which this job does not give");

@@ -1,6 +1,6 @@
 //! Separable CMA-ES on the action, squashed by tanh: start N(0, .1²), σ₀ = .3.
 
-use super::{dimensions, require, squash};
+use super::{dimensions, require, scatter, squash};
 use crate::editor::search::SepCmaEs;
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};
 use crate::env::Env;
@@ -12,10 +12,10 @@ use heapless::Vec;
 pub(crate) struct SepCma;
 
 /// Spread of the start around 0, which is a saddle of the product U·Vᵀ and so no place to start at.
-const START_SPREAD: f32 = 0.1;
+pub(super) const START_SPREAD: f32 = 0.1;
 
 /// Initial step size, in units of the action before it is squashed.
-const INITIAL_SIGMA: f32 = 0.3;
+pub(super) const INITIAL_SIGMA: f32 = 0.3;
 
 impl Editor for SepCma {
     fn need(&self, shape: &JobShape<'_>) -> Need {
@@ -27,9 +27,7 @@ impl Editor for SepCma {
         let n = dimensions(&job.spec());
         let mut rng = Rng::new(job.seed(), Purpose::Search);
         let actions = arena.take(n)?;
-        for entry in actions.iter_mut() {
-            *entry = START_SPREAD * rng.normal();
-        }
+        scatter(&mut rng, START_SPREAD, actions);
         let mut search = SepCmaEs::new(arena, actions, INITIAL_SIGMA)?;
         let population = search.population();
         require(job, population)?;

@@ -3,11 +3,20 @@
 //! What belongs here: search algorithms over ℝⁿ, each on memory from an arena. What does not: how a
 //! point becomes an action (`reward/`), budgets and counting ([`Job`](super::Job)).
 
+mod ars;
+mod cma_es;
+mod eigen;
 mod one_plus_one;
+mod open_es;
+mod selection;
 mod sep_cma_es;
 
+pub use ars::{Ars, ArsConfig};
+pub use cma_es::CmaEs;
 pub use one_plus_one::OnePlusOneEs;
-pub use sep_cma_es::{MAX_POPULATION, SepCmaEs};
+pub use open_es::{OpenEs, OpenEsConfig};
+pub use selection::MAX_POPULATION;
+pub use sep_cma_es::SepCmaEs;
 
 use crate::slab::Need;
 

@@ -1,15 +1,11 @@
 //! Covariance matrix adaptation with a diagonal matrix: memory and time linear in n.
 
 use super::bounded;
+use super::selection::{Selection, population, ranking};
 use crate::error::TooSmall;
 use crate::num;
 use crate::rng::Rng;
 use crate::slab::{Arena, Need};
-use core::cmp::Ordering;
-use heapless::Vec;
-
-/// Largest population, reached at e²⁰ (4.9·10⁸) dimensions.
-pub const MAX_POPULATION: usize = 64;
 
 /// Separable CMA-ES (Ros and Hansen 2008, "A simple modification in CMA-ES achieving linear time and
 /// space complexity") as pycma 4.5 runs it with `CMA_diagonal`: the rates of Hansen 2016 (arXiv
@@ -33,79 +29,30 @@ pub struct SepCmaEs<'a> {
     point: &'a mut [f32],
     sigma: f64,
     generation: i32,
+    selection: Selection,
     rates: Rates,
 }
 
-/// Everything that follows from n.
+/// Rates of the covariance, which follow from n.
 #[derive(Clone, Copy, Debug)]
 struct Rates {
-    population: usize,
-    parents: usize,
-    /// Of the parents, from best to worst; they sum to 1.
-    weights: [f64; MAX_POPULATION / 2],
-    /// μ_eff.
-    effective: f64,
-    step_decay: f64,
-    damping: f64,
     path_decay: f64,
     rank_one: f64,
     rank_mu: f64,
-    expected_norm: f64,
 }
 
 impl Rates {
-    fn new(n: usize) -> Self {
-        let population = population(n);
-        let parents = population / 2;
-        let raw = |rank: usize| raw_weight(population, rank);
-        let weight_sum: f64 = (0..parents).map(raw).sum();
-        let squares: f64 = (0..parents).map(|rank| raw(rank) * raw(rank)).sum();
-        let mu = weight_sum * weight_sum / squares;
-        let mut weights = [0.0; MAX_POPULATION / 2];
-        for (rank, weight) in weights.iter_mut().take(parents).enumerate() {
-            *weight = raw(rank) / weight_sum;
-        }
-        let n = n as f64;
+    fn new(n: usize, selection: &Selection) -> Self {
+        let (n, mu) = (n as f64, selection.effective);
         let root = libm::sqrt(n);
-        let step_decay = (mu + 2.0) / (n + mu + 3.0);
-        // Above ½ for n ≤ 3 alone.
-        let step_decay = if step_decay < 0.5 { step_decay } else { 0.5 };
-        let excess = libm::sqrt((mu - 1.0) / (n + 1.0)) - 1.0;
         let rank_one = 1.0 / (n + 2.0 * root + mu / n);
         let rank_mu = (0.25 + mu + 1.0 / mu - 2.0) / (n + 4.0 * root + mu / 2.0);
         Self {
-            population,
-            parents,
-            weights,
-            effective: mu,
-            step_decay,
-            damping: 1.0 + 2.0 * if excess > 0.0 { excess } else { 0.0 } + step_decay,
             path_decay: (1.0 + 1.0 / n + mu / n) / (root + 1.0 / n + 2.0 * mu / n),
             rank_one,
             rank_mu: if rank_mu < 1.0 - rank_one { rank_mu } else { 1.0 - rank_one },
-            // E‖N(0, I)‖ = √2 Γ((n + 1)/2) / Γ(n/2).
-            expected_norm: core::f64::consts::SQRT_2
-                * libm::exp(libm::lgamma((n + 1.0) / 2.0) - libm::lgamma(n / 2.0)),
         }
     }
-}
-
-/// λ = 4 + ⌊3 ln n⌋.
-const fn population(n: usize) -> usize {
-    // ⌊3 ln n⌋ is the number of thresholds e^(k/3) that n has reached; as a const fn, so that `need`
-    // is one. Powers of e^(1/3) in f64 are exact enough: no whole number lies nearer to one of the first
-    // 60 thresholds than 1.8e-10 of it.
-    let mut threshold = 1.395_612_425_086_089_5;
-    let mut count = 0;
-    while threshold <= n as f64 && count < MAX_POPULATION - 4 {
-        count += 1;
-        threshold *= 1.395_612_425_086_089_5;
-    }
-    4 + count
-}
-
-fn raw_weight(population: usize, rank: usize) -> f64 {
-    libm::log((population as f64 + 1.0) / 2.0) - libm::log(rank as f64 + 1.0)
 }
 
 impl<'a> SepCmaEs<'a> {
@@ -120,17 +67,18 @@ impl<'a> SepCmaEs<'a> {
     /// [`TooSmall`] when the arena holds less than [`need`](Self::need).
     pub fn new(arena: &mut Arena<'a>, start: &[f32], sigma: f32) -> Result<Self, TooSmall> {
         let n = start.len();
-        let rates = Rates::new(n.max(1));
+        let selection = Selection::new(n.max(1));
         let search = Self {
             mean: arena.take(n)?,
             deviations: arena.take(n)?,
             step_path: arena.take(n)?,
             deviation_path: arena.take(n)?,
-            normals: arena.take(rates.population * n)?,
+            normals: arena.take(selection.population * n)?,
             point: arena.take(n)?,
             sigma: f64::from(sigma),
             generation: 0,
-            rates,
+            selection,
+            rates: Rates::new(n.max(1), &selection),
         };
         search.mean.copy_from_slice(start);
         search.deviations.fill(1.0);
@@ -139,7 +87,7 @@ impl<'a> SepCmaEs<'a> {
 
     /// λ, candidates of a generation.
     pub fn population(&self) -> usize {
-        self.rates.population
+        self.selection.population
     }
 
     /// Draws the candidates of the next generation.
@@ -154,7 +102,7 @@ impl<'a> SepCmaEs<'a> {
 
     /// Candidate `index` of this generation, from 0 to λ − 1; empty when there is no such candidate.
     pub fn candidate(&mut self, index: usize) -> &[f32] {
-        if index >= self.rates.population {
+        if index >= self.selection.population {
             return &[];
         }
         let n = self.mean.len();
@@ -170,16 +118,15 @@ impl<'a> SepCmaEs<'a> {
     /// Takes the values of all candidates, in order, and moves the distribution; larger is better, NaN
     /// is worst. Does nothing when there are not as many values as candidates.
     pub fn tell(&mut self, values: &[f32]) {
-        let rates = self.rates;
-        if values.len() != rates.population {
+        let (rates, selection) = (self.rates, self.selection);
+        if values.len() != selection.population {
             return;
         }
         let n = self.mean.len();
-        let weights = rates.weights.get(..rates.parents).unwrap_or_default();
+        let weights = selection.weights.get(..selection.parents).unwrap_or_default();
         let ranking = ranking(values);
         self.generation += 1;
-        let (cs, cc) = (rates.step_decay, rates.path_decay);
-        let gain = |decay: f64| libm::sqrt(decay * (2.0 - decay) * rates.effective);
+        let (cs, cc) = (selection.step_decay, rates.path_decay);
         let normal = |normals: &[f32], rank: usize, coordinate: usize| -> f64 {
             let candidate = ranking.get(rank).copied().unwrap_or(0);
             f64::from(normals.get(candidate * n + coordinate).copied().unwrap_or(0.0))
@@ -197,20 +144,17 @@ impl<'a> SepCmaEs<'a> {
                 self.point.get_mut(coordinate),
             ) {
                 *mean = (f64::from(*mean) + self.sigma * (f64::from(*deviation) * shift)) as f32;
-                *path = ((1.0 - cs) * f64::from(*path) + gain(cs) * shift) as f32;
+                *path = ((1.0 - cs) * f64::from(*path) + selection.gain(cs) * shift) as f32;
                 *kept = shift as f32;
                 norm += f64::from(*path) * f64::from(*path);
             }
         }
-        let dimensions = n.max(1) as f64;
-        let bias = 1.0 - libm::pow(1.0 - cs, 2.0 * f64::from(self.generation));
-        let moving = norm / bias / dimensions - 1.0 < 1.0 + 4.0 / (dimensions + 1.0);
-        let moving = if moving { 1.0 } else { 0.0 };
+        let moving = if selection.moving(norm, self.generation, n) { 1.0 } else { 0.0 };
         let rank_one = rates.rank_one * (1.0 - (1.0 - moving) * cc * (2.0 - cc));
         for coordinate in 0..n {
             let shift = f64::from(self.point.get(coordinate).copied().unwrap_or(0.0));
             let Some(path) = self.deviation_path.get_mut(coordinate) else { break };
-            *path = ((1.0 - cc) * f64::from(*path) + moving * gain(cc) * shift) as f32;
+            *path = ((1.0 - cc) * f64::from(*path) + moving * selection.gain(cc) * shift) as f32;
             let mut exponent = rank_one * (f64::from(*path) * f64::from(*path) - 1.0);
             for (rank, weight) in weights.iter().enumerate() {
                 let z = normal(self.normals, rank, coordinate);
@@ -221,8 +165,7 @@ impl<'a> SepCmaEs<'a> {
                 *deviation = (f64::from(*deviation) * factor) as f32;
             }
         }
-        let change = cs / rates.damping * (libm::sqrt(norm) / rates.expected_norm - 1.0);
-        self.sigma *= libm::exp(if change < 1.0 { change } else { 1.0 });
+        self.sigma *= selection.step_change(norm);
     }
 
     /// The mean of the distribution.
@@ -244,19 +187,4 @@ impl<'a> SepCmaEs<'a> {
     pub fn is_finite(&self) -> bool {
         self.sigma.is_finite() && num::all_finite(self.mean) && num::all_finite(self.deviations)
     }
-}
-
-/// Indices of the values from best to worst; equals keep their order.
-fn ranking(values: &[f32]) -> Vec<usize, MAX_POPULATION> {
-    let mut order: Vec<usize, MAX_POPULATION> = Vec::new();
-    let value = |index: usize| {
-        let value = values.get(index).copied().unwrap_or(f32::NAN);
-        if value.is_nan() { f32::NEG_INFINITY } else { value }
-    };
-    for index in 0..values.len() {
-        let behind = |&held: &usize| value(held).partial_cmp(&value(index)) == Some(Ordering::Less);
-        let place = order.iter().position(behind).unwrap_or(order.len());
-        let _ = order.insert(place, index);
-    }
-    order
 }

@@ -145,7 +145,7 @@ pub const TEXT_EDITORS: &[TextEditorInfo] = &[
         ..row(
             "threshold",
             "the network as it was, with the threshold of the best reward (501 steps)",
-            "Savani et al. 2020, arXiv 2006.12621",
+            "Savani et al. 2020, arXiv 2006.08564",
         )
     },
     TextEditorInfo {
@@ -221,7 +221,7 @@ pub const TEXT_EDITORS: &[TextEditorInfo] = &[
         ..row(
             "savani",
             "random perturbation of all weights of the edited layer by a tenth, the best kept",
-            "Savani et al. 2020, arXiv 2006.12621",
+            "Savani et al. 2020, arXiv 2006.08564",
         )
     },
     TextEditorInfo {

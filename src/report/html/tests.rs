@@ -27,11 +27,9 @@ fn parse(page: &str) -> Vec<String> {
         if name == "style" || name == "script" {
             rest = &rest[rest.find("</").expect("an end")..];
         }
-        let name = name.trim_end_matches('/');
-        if !inside.ends_with('/') && !VOID.contains(&name) || name == "rect" || name == "circle" {
-            if !inside.ends_with('/') {
-                open.push(name.to_string());
-            }
+        let titled = name == "rect" || name == "circle";
+        if !inside.ends_with('/') && (titled || !VOID.contains(&name.as_str())) {
+            open.push(name);
         }
     }
     assert!(open.is_empty(), "{open:?} stay open");

@@ -3,7 +3,7 @@
 use super::target::{PROFANITY, TOXICITY, TextTarget};
 use crate::data::edit_distance;
 use crate::editor::text::{TEXT_EDITORS, TextEditorInfo, find_text};
-use crate::editor::{self, EDITORS, EditorInfo, EditorKind, REACH, Refine, Settings, View};
+use crate::editor::{self, Acts, EDITORS, EditorInfo, EditorKind, REACH, Refine, Settings, View};
 use crate::kernel::Kernel;
 use crate::ppo;
 use crate::run::error::RunError;
@@ -195,9 +195,12 @@ pub fn debias_layers(target: &DebiasTarget) -> Vec<String> {
     }
 }
 
-/// Editors that act in a world and can debias: all that see nothing but the reward, and the policies.
+/// Editors that act in a world and can debias: all that see nothing but the reward, and the policies. One at
+/// full rank is among the references, where it perturbs the network that others edit.
 fn acts(editor: &EditorInfo) -> bool {
-    editor.kind == EditorKind::Reward && editor.view != View::Neurons
+    editor.kind == EditorKind::Reward
+        && matches!(editor.view, View::None | View::Policy)
+        && editor.acts != Acts::MaskEach
 }
 
 impl DebiasConfig {

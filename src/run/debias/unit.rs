@@ -215,7 +215,7 @@ impl Work<'_> {
     fn world(&self, editor: &EditorInfo, kind: WorldKind) -> Config {
         let mut world = match editor.view {
             View::None => self.config.world(kind),
-            View::Neurons | View::Policy => self.config.world_of_view(kind),
+            View::Inputs | View::Neurons | View::Policy => self.config.world_of_view(kind),
         };
         if let Some((lambda, size_penalty)) = self.prices {
             (world.lambda, world.size_penalty) = (lambda, size_penalty);
