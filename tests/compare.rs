@@ -239,3 +239,48 @@ fn a_grid_is_run_whole_or_in_shards() {
     // At rank 2 the step is s·√2, so the columns of the file hold s itself.
     assert!(csv.lines().skip(1).all(|line| line.split(',').nth(3) == Some("2")), "{csv}");
 }
+
+#[test]
+fn debiasing_is_compared_in_shards_too() {
+    let compare = |out: &str, more: &[&str]| {
+        let args = [
+            "compare",
+            "debias",
+            "--seeds",
+            "1",
+            "--budget",
+            "64",
+            "--world",
+            "mask",
+            "--editor",
+            "sep-cma-es,es,threshold,none",
+            "--quiet",
+            "--out",
+            out,
+        ];
+        let args: Vec<&str> = args.iter().chain(more).copied().collect();
+        done(&args)
+    };
+    let whole = fresh("debias-whole");
+    compare(&whole, &[]);
+    let shards = [fresh("debias-0"), fresh("debias-1")];
+    compare(&shards[0], &["--shard", "0/2"]);
+    compare(&shards[1], &["--shard", "1/2", "--threads", "1"]);
+    let merged = fresh("debias-merged");
+    done(&["merge", &shards[1], &shards[0], "--out", &merged]);
+    for name in ["results.csv", "report.md", "report.html", "groups.svg"] {
+        assert!(
+            fs::read(file(&whole, name)).unwrap() == fs::read(file(&merged, name)).unwrap(),
+            "{name}"
+        );
+    }
+    // Shards of different commands do not go together.
+    let other = fresh("debias-other");
+    done(&compare_small(&other));
+    refused(&["merge", &shards[0], &other, "--out", &fresh("debias-no")], 1, &["command"]);
+}
+
+/// A comparison of another command.
+fn compare_small(out: &str) -> Vec<&str> {
+    compare(out, &["--shard", "0/3"])
+}

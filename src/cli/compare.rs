@@ -1,11 +1,13 @@
 //! `reweight compare`.
 
 use super::common::{class_list, print};
+use super::debias;
 use super::progress::Progress;
 use super::unlearn::{Common, key};
 use clap::Subcommand;
 use reweight::editor::EDITORS;
 use reweight::report;
+use reweight::run::debias::{CompareDebiasConfig, compare_debias};
 use reweight::run::shard::Shard;
 use reweight::run::{self, CompareConfig, RunError};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,17 @@ use std::path::{Path, PathBuf};
 pub(super) enum Command {
     /// Forget single classes: every editor on the same targets, with the same budget and seeds
     Unlearn(Box<UnlearnArgs>),
+    /// Debias classifiers of comments: every editor on the same targets, with the same budget and seeds
+    Debias(Box<DebiasArgs>),
+}
+
+/// Options of `compare debias`.
+#[derive(clap::Args, Debug)]
+pub(super) struct DebiasArgs {
+    #[command(flatten)]
+    common: debias::Common,
+    #[command(flatten)]
+    part: PartArgs,
 }
 
 /// Options of `compare unlearn`.
@@ -72,6 +85,7 @@ impl PartArgs {
 pub(super) fn run(command: &Command) -> Result<(), RunError> {
     match command {
         Command::Unlearn(args) => unlearn(args),
+        Command::Debias(args) => debiasing(args),
     }
 }
 
@@ -110,5 +124,29 @@ fn unlearn(args: &UnlearnArgs) -> Result<(), RunError> {
         return print(&report::json(&results));
     }
     print(&report::table(&results))?;
+    part.written()
+}
+
+fn debiasing(args: &DebiasArgs) -> Result<(), RunError> {
+    let DebiasArgs { common, part } = args;
+    let config = CompareDebiasConfig {
+        debias: common.config()?,
+        shard: part.shard,
+        out: part.out.clone(),
+        resume: part.resume,
+    };
+    let progress = Progress::new(common.machine.quiet);
+    let compared = compare_debias(&config, &progress)?;
+    progress.clear();
+    let Some(results) = compared.results else {
+        return part.done(compared.units, compared.plan.units.len(), compared.resumed);
+    };
+    if let Some(dir) = part.out() {
+        report::write_debias_results(dir, &results)?;
+    }
+    if common.json {
+        return print(&report::debias_json(&results));
+    }
+    print(&report::debias_table(&results))?;
     part.written()
 }

@@ -14,6 +14,22 @@ use std::sync::Arc;
 /// Options of `debias`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+    /// Cross-validate with this many folds in place of seeds
+    #[arg(long, value_name = "N", requires = "data")]
+    folds: Option<usize>,
+    /// Do not draw AUC against gap over lambda and mu (it is drawn with --out)
+    #[arg(long)]
+    no_front: bool,
+    /// Folder for results, report and networks
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Options of every command that debiases.
+#[derive(clap::Args, Debug)]
+pub(super) struct Common {
     /// Classifier to edit: trained here, or deployed by others and built in
     #[arg(long, value_enum, default_value = "toxicity-mlp")]
     target: TargetName,
@@ -82,12 +98,6 @@ pub(super) struct Args {
     /// Show an editor's best edit by reward, even where it has a mean
     #[arg(long)]
     keep_best: bool,
-    /// Cross-validate with this many folds in place of seeds
-    #[arg(long, value_name = "N", requires = "data")]
-    folds: Option<usize>,
-    /// Do not draw AUC against gap over lambda and mu (it is drawn with --out)
-    #[arg(long)]
-    no_front: bool,
     /// Number of seeds: replicates with a target of their own
     #[arg(long, value_name = "N", default_value_t = 5)]
     seeds: u64,
@@ -98,13 +108,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     split_seed: u64,
     #[command(flatten)]
-    machine: MachineArgs,
-    /// Folder for results, report and networks
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(super) machine: MachineArgs,
     /// Print results.json instead of the table
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -135,8 +142,9 @@ enum UtilityName {
     Both,
 }
 
-impl Args {
-    fn config(&self) -> Result<DebiasConfig, RunError> {
+impl Common {
+    /// The settings, for seeds and without a front.
+    pub(super) fn config(&self) -> Result<DebiasConfig, RunError> {
         let target = match (&self.model, &self.arch, self.target) {
             (Some(model), Some(arch), _) => {
                 DebiasTarget::Loaded(Arc::new(TextTarget::load(model, arch)?))
@@ -177,8 +185,8 @@ impl Args {
             policy_seed: self.policy.policy_seed,
             refine: self.policy.refine(),
             keep_best: self.keep_best,
-            folds: self.folds,
-            front: self.out.is_some() && !self.no_front,
+            folds: None,
+            front: false,
             seeds: self.seeds,
             seed: self.seed,
             split_seed: self.split_seed,
@@ -190,23 +198,25 @@ impl Args {
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
-    let config = args.config()?;
+    let Args { common, folds, no_front, out } = args;
+    let front = out.is_some() && !no_front;
+    let config = DebiasConfig { folds: *folds, front, ..common.config()? };
     config.validate()?;
     // A folder that cannot be written to is found out before the work, not after it.
-    let _ = args.out.as_deref().map(run::Store::open).transpose()?;
-    let progress = Progress::new(args.machine.quiet);
+    let _ = out.as_deref().map(run::Store::open).transpose()?;
+    let progress = Progress::new(common.machine.quiet);
     let debiased = debias::debias(&config, &progress)?;
     progress.clear();
-    if let Some(dir) = &args.out {
+    if let Some(dir) = out {
         report::write_debias(dir, &debiased)?;
     }
-    if args.json {
+    if common.json {
         return print(&report::debias_json(&debiased.results));
     }
     print(&report::debias_table(&debiased.results))?;
-    if let Some(dir) = &args.out {
+    if let Some(dir) = out {
         print(&format!(
-            "\nWritten to {}: report.md, results.json, results.csv, edits, networks\n",
+            "\nWritten to {}: report.html, report.md, results.json, results.csv, edits, networks\n",
             dir.display()
         ))?;
     }

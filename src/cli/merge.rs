@@ -2,6 +2,7 @@
 
 use super::common::print;
 use reweight::report;
+use reweight::run::debias::compared_debias_results;
 use reweight::run::shard::{self, Book, Merged};
 use reweight::run::{self, RunError};
 use serde::de::DeserializeOwned;
@@ -35,6 +36,12 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
             results.summary = report::summarise(&results.runs);
             report::write_all(out, &results).map_err(failed)?;
             if args.json { report::json(&results) } else { report::table(&results) }
+        }
+        "compare debias" => {
+            let results = compared_debias_results(plan, records(&merged)?);
+            keep(&merged, &args.out)?;
+            report::write_debias_results(out, &results)?;
+            if args.json { report::debias_json(&results) } else { report::debias_table(&results) }
         }
         "ablate unlearn" => {
             let results = run::ablated_results(plan, records(&merged)?);

@@ -27,7 +27,8 @@ pub use ablate::{
 };
 pub use csv::{csv, timings};
 pub use debias::{
-    debias_csv, debias_json, debias_markdown, debias_table, front_svg, groups_svg, write_debias,
+    debias_csv, debias_html, debias_json, debias_markdown, debias_table, front_svg, groups_svg,
+    write_debias, write_debias_results,
 };
 pub use html::html;
 pub use json::{json, read_json};

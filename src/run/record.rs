@@ -32,7 +32,7 @@ pub struct Results {
 }
 
 /// The data set and its parts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DataRecord {
     /// Name of the set.
     pub name: String,

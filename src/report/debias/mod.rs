@@ -8,6 +8,7 @@ mod csv;
 mod details;
 mod front;
 mod group;
+mod html;
 mod markdown;
 mod repeat;
 mod svg;
@@ -18,6 +19,7 @@ mod verdict;
 
 pub use csv::debias_csv;
 pub use front::front_svg;
+pub use html::debias_html;
 pub use markdown::debias_markdown;
 pub use svg::groups_svg;
 pub use table::debias_table;
@@ -36,21 +38,29 @@ pub fn debias_json(results: &DebiasResults) -> String {
     text
 }
 
-/// Writes `results.json`, `results.csv`, `report.md`, the plots and the edited networks to the folder
-/// `dir`. All files are written under temporary names before the first replaces its predecessor.
+/// Writes `results.json`, `results.csv`, `report.md`, `report.html`, the plots and the edited networks to
+/// the folder `dir`. All files are written under temporary names before the first replaces its predecessor.
 ///
 /// # Errors
 /// [`RunError`] for the first file that cannot be written.
 pub fn write_debias(dir: &Path, debiased: &Debiased) -> Result<(), RunError> {
-    let results = &debiased.results;
+    save_text_networks(dir, debiased)?;
+    write_debias_results(dir, &debiased.results)
+}
+
+/// The same without networks.
+///
+/// # Errors
+/// As [`write_debias`].
+pub fn write_debias_results(dir: &Path, results: &DebiasResults) -> Result<(), RunError> {
     let mut files = vec![
         ("results.json", debias_json(results)),
         ("results.csv", debias_csv(results)),
         ("report.md", debias_markdown(results)),
+        ("report.html", debias_html(results)),
     ];
     files.extend(groups_svg(results).map(|svg| ("groups.svg", svg)));
     files.extend(front_svg(results).map(|svg| ("front.svg", svg)));
-    save_text_networks(dir, debiased)?;
     let staged: Vec<Staged> = files
         .iter()
         .map(|(name, content)| Staged::write(&dir.join(name), content.as_bytes()))

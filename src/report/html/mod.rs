@@ -74,21 +74,25 @@ pub fn html(results: &Results) -> String {
     page(&title, &opening::first_screen(results), &sections)
 }
 
-/// A plot with a style of its own, as part of the page: its rules are kept to itself.
+/// Learning curves with their caption.
 fn curve(results: &Results, world: &str, svg: &str) -> String {
     let class = words::curve_file(world).trim_end_matches(".svg").to_string();
-    let svg = svg
-        .replacen("<svg ", &format!("<svg class=\"{class}\" "), 1)
-        .replacen("<style>", &format!("<style>\n.{class} {{"), 1)
-        .replacen("</style>", "}\n</style>", 1)
-        .replace("id=\"title\"", &format!("id=\"{class}-title\""))
-        .replace("aria-labelledby=\"title\"", &format!("aria-labelledby=\"{class}-title\""));
+    let svg = inlined(svg, &class);
     let runs =
         if words::forget_sets(results).len() > 1 { "runs (classes × seeds)" } else { "seeds" };
     format!(
         "<figure>\n{svg}<figcaption>Best reward so far on the reward split, against evaluations of it: mean over \
          {runs}, band from the least to the greatest.</figcaption>\n</figure>\n"
     )
+}
+
+/// A plot with a style of its own, as part of a page: its rules are kept to itself.
+pub(super) fn inlined(svg: &str, class: &str) -> String {
+    svg.replacen("<svg ", &format!("<svg class=\"{class}\" "), 1)
+        .replacen("<style>", &format!("<style>\n.{class} {{"), 1)
+        .replacen("</style>", "}\n</style>", 1)
+        .replace("id=\"title\"", &format!("id=\"{class}-title\""))
+        .replace("aria-labelledby=\"title\"", &format!("aria-labelledby=\"{class}-title\""))
 }
 
 /// The class of the coloured mark of a group: kind, and square in MaskWorld.

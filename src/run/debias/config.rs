@@ -345,11 +345,13 @@ impl DebiasConfig {
         }
     }
 
-    /// The editors, and whether they were asked for by name.
-    pub(super) fn methods(&self) -> Result<(Vec<Method>, bool), RunError> {
+    /// The editors, and whether they were asked for by name; where none are, with `every` all that there are.
+    pub(super) fn methods(&self, every: bool) -> Result<(Vec<Method>, bool), RunError> {
         let named = !self.editors.is_empty();
         let methods: Result<Vec<Method>, RunError> = if named {
             self.editors.iter().map(|name| self.method(name)).collect()
+        } else if every {
+            names().map(|name| self.method(name)).collect()
         } else {
             DEFAULT_DEBIAS_EDITORS.iter().map(|name| self.method(name)).collect()
         };

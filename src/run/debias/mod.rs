@@ -6,6 +6,7 @@
 mod bench;
 mod case;
 mod compact;
+mod compare;
 mod config;
 mod examples;
 mod files;
@@ -22,6 +23,7 @@ mod transfer;
 mod unit;
 
 pub use bench::{DebiasTiming, time_debiasing};
+pub use compare::{CompareDebiasConfig, ComparedDebias, compare_debias, compared_debias_results};
 pub use config::{DEFAULT_DEBIAS_EDITORS, DebiasConfig, DebiasTarget, debias_layers};
 pub use files::save_text_networks;
 pub use language::Language;

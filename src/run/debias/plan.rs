@@ -8,8 +8,8 @@ use super::pooled::pooled;
 use super::record::{DebiasArtifact, DebiasResults, DebiasRun};
 use super::target::{TextTarget, text_target_key};
 use super::unit::{Found, Work};
-use crate::editor::View;
 use crate::editor::text::{LEACE_INPUTS, TextEditorInfo};
+use crate::editor::{Settings, View};
 use crate::nn::{Kind, Stack};
 use crate::run::error::RunError;
 use crate::run::observer::Observer;
@@ -35,65 +35,10 @@ pub struct Debiased {
 /// [`RunError`]: a file, layer, group or editor that does not exist, comments of one class, a budget that
 /// pays for nothing, or training that diverges.
 pub fn debias(config: &DebiasConfig, observer: &dyn Observer) -> Result<Debiased, RunError> {
-    config.validate()?;
-    let settings = config.settings()?;
-    let loaded = loaded_target(config)?;
-    let mut sources = Sources::read(config, observer)?;
-    let seeds: Vec<u64> = match config.folds {
-        Some(folds) => (0..folds as u64).collect(),
-        None => (config.seed..config.seed + config.seeds).collect(),
-    };
-    let shared = Material::shared(config, &sources, loaded.as_deref())?;
-    if shared.is_some() {
-        // Their texts have become bags; files of comments are large.
-        sources.forget_texts();
-    }
-    let trains = loaded.is_none();
-    observer.phase(
-        if trains { "training the target networks" } else { "judging the target" },
-        seeds.len(),
-    );
-    let cases = pool::map(&seeds, config.threads, |&seed| {
-        let shared = shared.as_ref();
-        let material = Material::new(config, &sources, loaded.as_deref(), shared, seed)?;
-        let target = match (&loaded, &material.train, material.training) {
-            (Some(target), ..) => TextTarget { seed, ..TextTarget::clone(target) },
-            (None, Some(train), Some(training)) => {
-                let words = &material.language.vocabulary;
-                let key = text_target_key(words, &material.data.digest, &training);
-                let language = &material.language;
-                TextTarget::train(config.kernel, language, train, &training, seed, &key)?
-            }
-            _ => return Err(RunError::Failed("there is nothing to train on".into())),
-        };
-        let case = Case::new(config, seed, material, target);
-        observer.finished(&format!("target {seed}"));
-        case
-    })?;
-    let Some(first) = cases.first() else {
-        return Err(RunError::Usage("--seeds is 0: at least 1 seed is needed".into()));
-    };
-
-    let (methods, named) = config.methods()?;
-    let mut kept = Vec::new();
-    for method in methods {
-        match unfit(method, first, &config.layer_name()) {
-            Some(why) if named => {
-                return Err(RunError::Failed(format!("--editor {}: {why}", method.name())));
-            }
-            Some(_) => {}
-            None => kept.push(method),
-        }
-    }
-    let policies = policies(config, &kept)?;
-    let units = units(config, &cases, &kept, &settings, &policies)?;
+    let stage = Stage::new(config, false, observer)?;
+    let units = stage.units(config)?;
     observer.phase("editing", units.len());
-    let found = pool::map(&units, config.threads, |unit| {
-        let found = unit.run(observer);
-        let world = unit.kind.map_or(String::new(), |world| format!(" in {} world", world.name()));
-        observer.finished(&format!("{}{world} on target {}", unit.method.name(), unit.case.seed));
-        found
-    })?;
+    let found = pool::map(&units, config.threads, |unit| unit.run_watched(observer))?;
 
     let mut runs = Vec::new();
     let mut artifacts = Vec::new();
@@ -113,34 +58,134 @@ pub fn debias(config: &DebiasConfig, observer: &dyn Observer) -> Result<Debiased
         None => Vec::new(),
         Some(_) => pooled(&units, &found)?,
     };
-    let front = if config.front { front(config, first, &settings, observer)? } else { Vec::new() };
-    let data = match config.folds {
-        None => first.material.data.clone(),
-        Some(_) => DataRecord {
-            test: cases.iter().map(|case| case.material.test.comments.len()).sum(),
-            ..first.material.data.clone()
-        },
+    let front = match stage.cases.first() {
+        Some(first) if config.front => front(config, first, &stage.settings, observer)?,
+        _ => Vec::new(),
     };
     let results = DebiasResults {
         schema: SCHEMA,
         command: "debias".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         config: config.record(),
-        data,
+        data: stage.data(config),
         runs,
         pooled,
         front,
-        notes: notes(config, &sources, first),
+        notes: stage.notes.clone(),
     };
-    let targets = cases.into_iter().map(|case| case.target).collect();
+    let targets = stage.cases.into_iter().map(|case| case.target).collect();
     Ok(Debiased { results, targets, artifacts })
+}
+
+/// What the units of a run have in common.
+pub(super) struct Stage {
+    /// A network and its data per seed or fold.
+    pub(super) cases: Vec<Case>,
+    /// Editors that can edit it.
+    pub(super) methods: Vec<Method>,
+    settings: Settings,
+    policies: Vec<TrainedPolicy>,
+    /// What has to be said of all runs.
+    pub(super) notes: Vec<String>,
+    /// Editors that cannot edit it, and why.
+    pub(super) left_out: Vec<(&'static str, &'static str)>,
+}
+
+impl Stage {
+    /// Reads the data, trains or judges the networks, and picks the editors: with `every` all that there
+    /// are and that can edit them, unless some are named.
+    pub(super) fn new(
+        config: &DebiasConfig,
+        every: bool,
+        observer: &dyn Observer,
+    ) -> Result<Self, RunError> {
+        config.validate()?;
+        let settings = config.settings()?;
+        let loaded = loaded_target(config)?;
+        let mut sources = Sources::read(config, observer)?;
+        let seeds: Vec<u64> = match config.folds {
+            Some(folds) => (0..folds as u64).collect(),
+            None => (config.seed..config.seed + config.seeds).collect(),
+        };
+        let shared = Material::shared(config, &sources, loaded.as_deref())?;
+        if shared.is_some() {
+            // Their texts have become bags; files of comments are large.
+            sources.forget_texts();
+        }
+        let trains = loaded.is_none();
+        observer.phase(
+            if trains { "training the target networks" } else { "judging the target" },
+            seeds.len(),
+        );
+        let cases = pool::map(&seeds, config.threads, |&seed| {
+            let shared = shared.as_ref();
+            let material = Material::new(config, &sources, loaded.as_deref(), shared, seed)?;
+            let target = match (&loaded, &material.train, material.training) {
+                (Some(target), ..) => TextTarget { seed, ..TextTarget::clone(target) },
+                (None, Some(train), Some(training)) => {
+                    let words = &material.language.vocabulary;
+                    let key = text_target_key(words, &material.data.digest, &training);
+                    let language = &material.language;
+                    TextTarget::train(config.kernel, language, train, &training, seed, &key)?
+                }
+                _ => return Err(RunError::Failed("there is nothing to train on".into())),
+            };
+            let case = Case::new(config, seed, material, target);
+            observer.finished(&format!("target {seed}"));
+            case
+        })?;
+        let Some(first) = cases.first() else {
+            return Err(RunError::Usage("--seeds is 0: at least 1 seed is needed".into()));
+        };
+        let (chosen, named) = config.methods(every)?;
+        let (mut methods, mut left_out) = (Vec::new(), Vec::new());
+        for method in chosen {
+            match unfit(method, first, &config.layer_name()) {
+                Some(why) if named => {
+                    return Err(RunError::Failed(format!("--editor {}: {why}", method.name())));
+                }
+                Some(why) => left_out.push((method.name(), why)),
+                None => methods.push(method),
+            }
+        }
+        let policies = policies(config, &methods)?;
+        let notes = notes(config, &sources, first);
+        Ok(Self { cases, methods, settings, policies, notes, left_out })
+    }
+
+    /// The units, in the order of the report.
+    pub(super) fn units<'a>(&'a self, config: &'a DebiasConfig) -> Result<Vec<Work<'a>>, RunError> {
+        units(config, &self.cases, &self.methods, &self.settings, &self.policies)
+    }
+
+    /// The data, for records.
+    pub(super) fn data(&self, config: &DebiasConfig) -> DataRecord {
+        let Some(first) = self.cases.first() else { return DataRecord::default() };
+        match config.folds {
+            None => first.material.data.clone(),
+            Some(_) => DataRecord {
+                test: self.cases.iter().map(|case| case.material.test.comments.len()).sum(),
+                ..first.material.data.clone()
+            },
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Edits, and tells the observer.
+    pub(super) fn run_watched(&self, observer: &dyn Observer) -> Result<Found, RunError> {
+        let found = self.run(observer);
+        let world = self.kind.map_or(String::new(), |world| format!(" in {} world", world.name()));
+        observer.finished(&format!("{}{world} on target {}", self.method.name(), self.case.seed));
+        found
+    }
 }
 
 fn units<'a>(
     config: &'a DebiasConfig,
     cases: &'a [Case],
     methods: &[Method],
-    settings: &'a crate::editor::Settings,
+    settings: &'a Settings,
     policies: &'a [TrainedPolicy],
 ) -> Result<Vec<Work<'a>>, RunError> {
     let index = |name: &str, stack: &Stack| {
@@ -258,7 +303,7 @@ fn policies(config: &DebiasConfig, methods: &[Method]) -> Result<Vec<TrainedPoli
     config.worlds.iter().map(load).collect()
 }
 
-fn run_record(unit: &Work<'_>, found: &Found) -> DebiasRun {
+pub(super) fn run_record(unit: &Work<'_>, found: &Found) -> DebiasRun {
     let Case { target, material, before, elsewhere, seed, .. } = unit.case;
     let layer = target.stack.layers().get(unit.layer);
     let (cols, rows) = layer.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
