@@ -10,6 +10,7 @@
 mod ablate;
 mod csv;
 mod debias;
+mod hiding;
 mod html;
 mod json;
 mod markdown;

@@ -77,7 +77,12 @@ impl Group<'_> {
 
     /// `None` when no run has the figure.
     pub(super) fn stat(&self, metric: Metric) -> Option<Stat> {
-        let values = self.values(metric);
+        self.stat_of(metric)
+    }
+
+    /// The same of a figure that is no constant.
+    pub(super) fn stat_of(&self, metric: impl Fn(&RunRecord) -> Option<f64>) -> Option<Stat> {
+        let values: Vec<f64> = self.runs.iter().filter_map(|run| metric(run)).collect();
         Some(Stat { n: values.len(), mean: mean(&values)?, std: sample_std(&values) })
     }
 }

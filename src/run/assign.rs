@@ -2,14 +2,16 @@
 
 use super::config::{Plan, Preset, TARGET_VALUE, UnlearnConfig};
 use super::error::RunError;
-use super::measure::{Gauge, to_retrained};
+use super::measure::{Gauge, js_to_retrained};
 use super::observer::Observer;
 use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
 use super::record::{RunRecord, TargetRecord, TrainFigures};
+use super::scrutiny::{ProbeCache, Scrutiny, classwise, heat, scrutinise};
 use super::target::{Target, network_digest};
 use super::unit::{Found, Unit};
 use crate::editor::{Acts, View};
+use crate::metric;
 use crate::task::Unlearning;
 use crate::world::WorldKind;
 
@@ -75,6 +77,13 @@ pub(super) fn assign<'a>(
     units
 }
 
+/// The network that was trained without the forget set.
+#[derive(Clone, Copy)]
+pub(super) struct Reference<'a> {
+    pub(super) parameters: &'a [f32],
+    pub(super) scrutiny: &'a Scrutiny,
+}
+
 impl Assignment<'_> {
     /// Edits, and tells the observer.
     pub(super) fn run(&self, observer: &dyn Observer) -> Result<Found, RunError> {
@@ -85,25 +94,45 @@ impl Assignment<'_> {
         found
     }
 
-    /// The record of what was found; `retrained` is the network that never saw the forget set.
+    /// What figures are taken with.
+    fn gauge(&self) -> Gauge<'_> {
+        let Unit { kernel, data, task, target, world, .. } = &self.unit;
+        let lambda = world.lambda;
+        Gauge { kernel: *kernel, stack: &target.stack, data, task: *task, lambda }
+    }
+
+    /// What tells hiding from erasing, of a network that the editor made.
+    pub(super) fn scrutinise(
+        &self,
+        parameters: &[f32],
+        cache: &ProbeCache,
+    ) -> Result<Scrutiny, RunError> {
+        let target = self.unit.target;
+        scrutinise(&self.gauge(), target, parameters, target.seed, cache)
+    }
+
+    /// The record of what was found, beside the network that never saw the forget set.
     pub(super) fn record(
         &self,
         config: &UnlearnConfig,
         found: &Found,
-        retrained: Option<&[f32]>,
+        scrutiny: &Scrutiny,
+        reference: Option<Reference<'_>>,
     ) -> Result<RunRecord, RunError> {
         let Self { world, unit } = self;
         let stack = &unit.target.stack;
         let layer = stack.layers().get(unit.layer);
         let (cols, rows) = layer.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
-        let (kernel, data, task) = (unit.kernel, unit.data, unit.task);
-        let gauge = Gauge { kernel, stack, data, task, lambda: unit.world.lambda };
-        let distance = retrained
-            .map(|retrained| to_retrained(&gauge, &found.parameters, retrained))
+        let gauge = self.gauge();
+        let js = reference
+            .map(|reference| js_to_retrained(&gauge, &found.parameters, reference.parameters))
             .transpose()?;
-        let train = gauge.accuracies(&found.parameters)?;
+        let train = scrutiny.accuracies();
+        let tow = reference.map(|reference| {
+            metric::tug_of_war(scrutiny.accuracies(), reference.scrutiny.accuracies())
+        });
         let acts = world.is_some();
-        Ok(RunRecord {
+        let mut run = RunRecord {
             target: TargetRecord {
                 name: unit.target.name.clone(),
                 layer: layer.map_or(String::new(), |layer| layer.name().to_string()),
@@ -129,14 +158,20 @@ impl Assignment<'_> {
                 forget: train.forget_train as f32,
             }),
             policy: found.policy,
-            tow: distance.map(|(tow, _)| tow),
-            js_to_retrained: distance.map(|(_, js)| js),
+            tow,
+            js_to_retrained: js,
             edit_norm: Some(found.edit_norm),
             digest: format!("{:016x}", found.digest),
             curve: found.curve.clone(),
+            classwise: Some(classwise(&gauge, &unit.target.parameters, &found.parameters)?),
+            heat: layer
+                .filter(|_| unit.target.seed == config.seed)
+                .and_then(|layer| heat(layer, &unit.target.parameters, &found.parameters)),
             note: note(config, unit, found),
             ..RunRecord::default()
-        })
+        };
+        scrutiny.record(reference.map(|reference| reference.scrutiny), &mut run);
+        Ok(run)
     }
 }
 

@@ -1,12 +1,13 @@
 //! The command `compare unlearn`: every editor on the same targets, classes, budget and seeds.
 
-use super::assign::{Assignment, assign};
+use super::assign::{Assignment, Reference, assign};
 use super::config::{Plan, UnlearnConfig, editable_layer};
 use super::error::RunError;
 use super::observer::Observer;
 use super::pool;
 use super::prepare::Prepared;
 use super::record::{Results, RunRecord, SCHEMA};
+use super::scrutiny::{ProbeCache, Scrutiny};
 use super::shard::{Book, RunPlan, Shard};
 use super::target::Target;
 use super::unit::Found;
@@ -147,19 +148,26 @@ pub fn compare_unlearn(
     }
     let missing: Vec<usize> = own().filter(|&unit| records[unit].is_none()).collect();
     let resumed = own().count() - missing.len();
-    let references = references(&all, &missing, kept.threads, observer)?;
+    let cache = ProbeCache::default();
+    let references = references(&all, &missing, kept.threads, &cache, observer)?;
     observer.phase("editing", missing.len());
     let made = pool::map(&missing, kept.threads, |&index| {
         let (class, assignment) = &all[index];
-        let reference =
-            references.iter().find(|(other, _)| same_reference(&all[*other], &all[index]));
-        let retrained = reference.map(|(_, found)| found.parameters.as_slice());
-        let record = match reference {
-            Some((_, found)) if assignment.unit.editor.name == "retrain" => {
+        let known = references.iter().find(|known| same_reference(&all[known.unit], &all[index]));
+        let reference = known.map(|known| Reference {
+            parameters: &known.found.parameters,
+            scrutiny: &known.scrutiny,
+        });
+        let record = match known {
+            Some(known) if assignment.unit.editor.name == "retrain" => {
                 observer.finished("");
-                assignment.record(&class.config, found, retrained)?
+                assignment.record(&class.config, &known.found, &known.scrutiny, reference)?
             }
-            _ => assignment.record(&class.config, &assignment.run(observer)?, retrained)?,
+            _ => {
+                let found = assignment.run(observer)?;
+                let scrutiny = assignment.scrutinise(&found.parameters, &cache)?;
+                assignment.record(&class.config, &found, &scrutiny, reference)?
+            }
         };
         book.write(&book.plan().units[index], &record)?;
         Ok::<_, RunError>(record)
@@ -175,20 +183,33 @@ pub fn compare_unlearn(
     Ok(Compared { plan, units, resumed, results, targets })
 }
 
+/// A network that was trained without a class.
+struct Retrained {
+    /// The unit that it is the result of.
+    unit: usize,
+    found: Found,
+    scrutiny: Scrutiny,
+}
+
 /// The networks that were trained without the class, for every class and target that a missing unit needs.
 fn references(
     all: &[(&Class, Assignment<'_>)],
     missing: &[usize],
     threads: usize,
+    cache: &ProbeCache,
     observer: &dyn Observer,
-) -> Result<Vec<(usize, Found)>, RunError> {
+) -> Result<Vec<Retrained>, RunError> {
     let wanted: Vec<usize> = (0..all.len())
         .filter(|&unit| all[unit].1.unit.editor.name == "retrain")
         .filter(|&unit| missing.iter().any(|&other| same_reference(&all[unit], &all[other])))
         .collect();
     observer.phase("retraining", wanted.len());
-    let found = pool::map(&wanted, threads, |&unit| all[unit].1.run(observer))?;
-    Ok(wanted.into_iter().zip(found).collect())
+    pool::map(&wanted, threads, |&unit| {
+        let assignment = &all[unit].1;
+        let found = assignment.run(observer)?;
+        let scrutiny = assignment.scrutinise(&found.parameters, cache)?;
+        Ok(Retrained { unit, found, scrutiny })
+    })
 }
 
 /// Whether two units have the same target and forget the same.

@@ -4,7 +4,7 @@ use super::error::RunError;
 use super::prepare::{Part, Prepared};
 use super::record::Figures;
 use crate::kernel::Kernel;
-use crate::metric::{self, TowAccuracies};
+use crate::metric;
 use crate::model::{Forward, Plain, Split};
 use crate::nn::Stack;
 use crate::slab::Heap;
@@ -66,18 +66,6 @@ impl Gauge<'_> {
         })
     }
 
-    /// What the tug-of-war score compares.
-    pub(super) fn accuracies(&self, parameters: &[f32]) -> Result<TowAccuracies, RunError> {
-        let train = self
-            .on(&self.data.train_panels, parameters, |net| self.task.accuracy(net, Split::Train))?;
-        let test = self.test(parameters)?;
-        Ok(TowAccuracies {
-            forget_train: f64::from(train.forget()),
-            retain_train: f64::from(train.retain()),
-            retain_test: f64::from(test.retain()),
-        })
-    }
-
     /// Softmax outputs on the forget samples of the test split, sample by sample.
     pub(super) fn forget_outputs(&self, parameters: &[f32]) -> Result<Vec<f32>, RunError> {
         let forget = self.task.forget();
@@ -105,17 +93,14 @@ impl Gauge<'_> {
     }
 }
 
-/// Distance to the retrained network: tug-of-war score, and Jensen–Shannon divergence of the outputs
-/// on the forget test samples in nats.
-pub(super) fn to_retrained(
+/// Jensen–Shannon divergence of the outputs on the forget test samples to those of the retrained network,
+/// in nats.
+pub(super) fn js_to_retrained(
     gauge: &Gauge<'_>,
     edited: &[f32],
     retrained: &[f32],
-) -> Result<(f64, f64), RunError> {
-    let tow = metric::tug_of_war(gauge.accuracies(edited)?, gauge.accuracies(retrained)?);
+) -> Result<f64, RunError> {
     let (ours, theirs) = (gauge.forget_outputs(edited)?, gauge.forget_outputs(retrained)?);
-    let js = metric::js_divergence(&ours, &theirs, gauge.stack.outputs()).map_err(|error| {
-        RunError::Failed(format!("divergence to the retrained network: {error}"))
-    })?;
-    Ok((tow, js))
+    metric::js_divergence(&ours, &theirs, gauge.stack.outputs())
+        .map_err(|error| RunError::Failed(format!("divergence to the retrained network: {error}")))
 }

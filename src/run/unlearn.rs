@@ -1,7 +1,7 @@
 //! The command `unlearn`: every editor × world × seed on targets that are trained here, or on one that
 //! was loaded.
 
-use super::assign::{Assignment, assign};
+use super::assign::{Assignment, Reference, assign};
 use super::config::{UnlearnConfig, editable_layer};
 use super::error::RunError;
 use super::loaded;
@@ -10,6 +10,7 @@ use super::observer::Observer;
 use super::pool;
 use super::prepare::Prepared;
 use super::record::{DataRecord, Results, SCHEMA};
+use super::scrutiny::ProbeCache;
 use super::target::{Target, train_target};
 use crate::nn::Stack;
 use crate::task::{ClassSet, Unlearning};
@@ -72,16 +73,22 @@ pub fn unlearn(
     observer.phase("editing", units.len());
     let found = pool::map(&units, config.threads, |unit| unit.run(observer))?;
 
-    observer.phase("judging", units.len());
+    observer.phase("scrutinising the edits", units.len());
+    let cache = ProbeCache::default();
     let pairs: Vec<_> = units.iter().zip(&found).collect();
-    let runs = pool::map(&pairs, config.threads, |(unit, found)| {
-        let retrained = pairs.iter().find(|(other, _)| {
+    let examined = pool::map(&pairs, config.threads, |(unit, found)| {
+        let scrutiny = unit.scrutinise(&found.parameters, &cache);
+        observer.finished("");
+        scrutiny
+    })?;
+    let all: Vec<_> = pairs.iter().zip(&examined).collect();
+    let runs = pool::map(&all, config.threads, |((unit, found), scrutiny)| {
+        let reference = all.iter().find(|((other, _), _)| {
             other.unit.editor.name == "retrain" && other.unit.target.seed == unit.unit.target.seed
         });
-        let retrained = retrained.map(|(_, found)| found.parameters.as_slice());
-        let run = unit.record(config, found, retrained);
-        observer.finished("");
-        run
+        let reference = reference
+            .map(|((_, found), scrutiny)| Reference { parameters: &found.parameters, scrutiny });
+        unit.record(config, found, scrutiny, reference)
     })?;
     runs.iter().for_each(|run| observer.recorded(run));
     let artifacts = units
