@@ -6,7 +6,7 @@ use super::gradient::{
     BadTeacher, FineTune, Fisher, GradientAscent, NegGrad, RandomLabels, Scrub, Ssd, Unsir,
 };
 use super::reference::{LogitMask, Retrain, Untouched};
-use super::reward::{FlatPpo, OnePlusOne, Random, SepCma, Transferred, Variant};
+use super::reward::{FlatPpo, MeanMatchWarm, OnePlusOne, Random, SepCma, Transferred, Variant};
 use crate::world::WorldKind;
 
 /// What a method may look at.
@@ -159,6 +159,17 @@ pub const EDITORS: &[EditorInfo] = &[
         summary: "sep-CMA-ES that starts from the trained policy's action",
         source: "this project",
         editor: &Transferred(Variant::Warm),
+    },
+    EditorInfo {
+        name: "mean-match-warm",
+        kind: EditorKind::Reward,
+        acts: Acts::Shift,
+        gradients: false,
+        training_data: false,
+        view: View::Inputs,
+        summary: "sep-CMA-ES that starts from the action of mean-match",
+        source: "this project",
+        editor: &MeanMatchWarm,
     },
     EditorInfo {
         name: "policy-untrained",

@@ -42,6 +42,15 @@ impl Gauge<'_> {
     /// Score and reward on the reward split.
     pub(super) fn score(&self, parameters: &[f32]) -> Result<(Score, f32), RunError> {
         let mut task = self.task;
+        self.score_by(&mut task, parameters)
+    }
+
+    /// The same by another task.
+    pub(super) fn score_by(
+        &self,
+        task: &mut dyn Task,
+        parameters: &[f32],
+    ) -> Result<(Score, f32), RunError> {
         let score = self.on(&self.data.reward, parameters, |net| task.score(net, Split::Reward))?;
         Ok((score, self.lambda * score.utility + (1.0 - self.lambda) * score.edit))
     }

@@ -1,8 +1,9 @@
 //! The command `unlearn`: every editor × world × seed on targets that are trained here, or on one that
 //! was loaded.
 
-use super::config::{Preset, TARGET_VALUE, UnlearnConfig, editable_layer};
+use super::config::{Preset, TARGET_VALUE, UnlearnConfig};
 use super::error::RunError;
+use super::layers::editable_layers;
 use super::loaded;
 use super::measure::{Gauge, to_retrained};
 use super::observer::Observer;
@@ -24,8 +25,10 @@ pub struct Artifact {
     pub world: Option<Config>,
     /// Seed of target and editor.
     pub seed: u64,
-    /// Index of the edited layer.
-    pub layer: usize,
+    /// Indices of the edited layers, rising.
+    pub layers: Vec<usize>,
+    /// Classes whose outputs were switched off afterwards.
+    pub masked: Vec<u8>,
     /// Parameters of the edited network.
     pub parameters: Vec<f32>,
     /// The actions that made it, for editors that act.
@@ -61,15 +64,25 @@ pub fn unlearn(
     let Some(stack) = targets.first().map(|target| &target.stack) else {
         return Err(RunError::Usage("--seeds is 0".into()));
     };
-    let layer = editable_layer(stack, config.layer_name())?;
+    let layers = &*editable_layers(stack, config.layer_name())?;
+    let one_layer = |view: View| matches!(view, View::Neurons | View::Policy);
+    if let (2.., Some(editor)) =
+        (layers.len(), plan.editors.iter().find(|editor| one_layer(editor.view)))
+    {
+        return Err(RunError::Usage(format!(
+            "--editor {}: it acts on one layer, --layer names {}",
+            editor.name,
+            layers.len()
+        )));
+    }
     let task = Unlearning::new(
         plan.forget,
         plan.reward,
         [data.train.labels(), data.reward.labels(), data.test.labels()],
     );
-    let mut notes = Vec::new();
+    let mut notes = config.notes();
     if let Some(model) = &config.model {
-        notes = loaded::notes(model, &data.digest);
+        notes.extend(loaded::notes(model, &data.digest));
         let gauge = Gauge { kernel: config.kernel, stack, data, task, lambda: config.lambda };
         let accuracy = gauge.test(&model.parameters)?.all();
         if let Some(warning) = loaded::near_chance(&model.name, accuracy.into(), stack.outputs()) {
@@ -99,7 +112,7 @@ pub fn unlearn(
                         task,
                         target,
                         training: config.model.is_none().then_some(config.target.training),
-                        layer,
+                        layers,
                         world: if sees { config.world_of_view(kind) } else { config.world(kind) },
                         settings: &plan.settings,
                         editor,
@@ -110,6 +123,7 @@ pub fn unlearn(
                             (config.step_of_view(kind), policy)
                         }),
                         then_mask: config.then_mask,
+                        erasure: plan.erasure.map(|erasure| (erasure, config.deep())),
                     },
                 ));
             }
@@ -152,7 +166,8 @@ pub fn unlearn(
             editor: unit.editor.name.into(),
             world: world.map(|_| unit.world),
             seed: unit.target.seed,
-            layer,
+            layers: layers.to_vec(),
+            masked: if unit.masks() { plan.forget.iter().collect() } else { Vec::new() },
             parameters: found.parameters.clone(),
             actions: found.actions.clone(),
         });
@@ -224,15 +239,16 @@ fn run_record(
     distance: Option<(f64, f64)>,
 ) -> Result<RunRecord, RunError> {
     let stack = &unit.target.stack;
-    let layer = stack.layers().get(unit.layer);
-    let (cols, rows) = layer.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
+    let edited = || unit.layers.iter().filter_map(|&layer| stack.layers().get(layer));
+    let names: Vec<&str> = edited().map(|layer| layer.name()).collect();
+    let (cols, rows) = edited().next().and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
     let gauge =
         Gauge { kernel: unit.kernel, stack, data, task: unit.task, lambda: unit.world.lambda };
     let acts = world.is_some();
     Ok(RunRecord {
         target: TargetRecord {
             name: unit.target.name.clone(),
-            layer: layer.map_or(String::new(), |layer| layer.name().to_string()),
+            layer: names.join(","),
             rows,
             cols,
             test_accuracy: gauge.test(&unit.target.parameters)?.all(),

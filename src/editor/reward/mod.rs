@@ -1,12 +1,14 @@
 //! Methods that need the reward alone: forward passes, no gradient of the target, no training data.
 
 mod es;
+mod mean_match;
 mod policy;
 mod ppo;
 mod random;
 mod sep_cma_es;
 
 pub(super) use es::OnePlusOne;
+pub(super) use mean_match::MeanMatchWarm;
 pub(super) use policy::{Transferred, Variant};
 pub(super) use ppo::FlatPpo;
 pub(super) use random::Random;

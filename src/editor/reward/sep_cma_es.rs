@@ -30,7 +30,8 @@ impl Editor for SepCma {
         for entry in actions.iter_mut() {
             *entry = START_SPREAD * rng.normal();
         }
-        let mut search = SepCmaEs::new(arena, actions, INITIAL_SIGMA)?;
+        let mut search =
+            SepCmaEs::new(arena, actions, job.settings().sigma.unwrap_or(INITIAL_SIGMA))?;
         let population = search.population();
         require(job, population)?;
         while job.remaining() >= (population * job.horizon()) as u64 {
