@@ -5,10 +5,12 @@ use reweight::editor::{
 };
 use reweight::env::Env;
 use reweight::kernel::{Batch, Kernel};
-use reweight::model::Samples;
+use reweight::model::{Plain, Samples, Split};
 use reweight::nn::Stack;
-use reweight::slab::Heap;
-use reweight::task::{ClassSet, RewardKind, Unlearning};
+use reweight::slab::{Heap, Need};
+use reweight::task::{
+    ClassSet, Erasure, ErasureConfig, Refit, RewardKind, Score, Task, Unlearning, erasure_taps,
+};
 use reweight::world::{Config, World, WorldKind};
 use serde_json::Value;
 
@@ -75,26 +77,27 @@ impl Case {
         Unlearning::new(self.forget, RewardKind::Probability, [&[], &self.labels, &[]])
     }
 
-    /// Parameters after `name` edited the layer; exactly the memory that it asks for is given.
-    fn edit(&self, kernel: Kernel, name: &str) -> Vec<f32> {
+    /// Parameters after `name` edited these layers; exactly the memory that it asks for is given.
+    fn edit(&self, kernel: Kernel, name: &str, layers: &[usize]) -> Vec<f32> {
         let rank = self.forget.len();
         let shift = Config::new(WorldKind::Shift);
         let config = Config { rank, step: shift.step * REACH * rank as f32, ..shift };
         let (mut own, mut parameters) = (self.parameters.clone(), self.parameters.clone());
         let mut task = self.task();
-        let mut heap = Heap::new(World::need(&config, &self.stack, self.layer, self.labels.len()));
+        let mut heap = Heap::new(World::need_of(&config, &self.stack, layers, self.labels.len()));
         let mut arena = heap.arena();
-        let mut world = World::new(
+        let mut world = World::over(
             config,
             kernel,
             &self.stack,
             &mut own,
-            self.layer,
+            layers,
             self.samples(),
             &mut task,
             &mut arena,
         )
         .unwrap();
+        assert_eq!(arena.left().f32s, 0, "need_of() is what is used");
         let spec = world.spec();
         let settings = Settings::default();
         let shape = JobShape {
@@ -117,18 +120,19 @@ impl Case {
             training: None,
             reward: Some(self.samples()),
         };
-        let layers = [self.layer];
         let mut job =
             Job::new(&mut world, false, &settings, 0, 0, 2.0, &mut trace, memory, Some(network))
                 .unwrap()
-                .with_layers(&layers);
+                .with_layers(layers);
         let outcome = editor.edit(&mut job, &mut arena).unwrap();
         let policy = job.policy().map(<[f32]>::to_vec);
         if outcome == Outcome::Policy {
             world.apply(&policy.unwrap()).unwrap();
             parameters.copy_from_slice(&self.parameters);
-            let range = self.stack.layers()[self.layer].weight_range();
-            parameters[range].copy_from_slice(world.edited().unwrap().weights);
+            for (index, &layer) in layers.iter().enumerate() {
+                let range = self.stack.layers()[layer].weight_range();
+                parameters[range].copy_from_slice(world.edited_part(index).unwrap().weights);
+            }
         }
         parameters
     }
@@ -150,7 +154,7 @@ fn close(ours: &[f32], theirs: &[f32], tolerance: f32, what: &str) {
 fn mean_match_is_numpys() {
     for case in cases() {
         let layer = &case.stack.layers()[case.layer];
-        let edited = case.edit(Kernel::auto(), "mean-match");
+        let edited = case.edit(Kernel::auto(), "mean-match", &[case.layer]);
         let theirs = stored(&floats(&case.expected["mean_match"]), layer.inputs());
         close(&edited[layer.weight_range()], &theirs, 2e-4, "weights");
         let elsewhere = |parameters: &[f32]| {
@@ -163,10 +167,25 @@ fn mean_match_is_numpys() {
 }
 
 #[test]
+fn layers_are_matched_one_after_the_other() {
+    for case in cases() {
+        // The layer before the edited one, a ReLU between them.
+        let layers = [case.layer - 2, case.layer];
+        let edited = case.edit(Kernel::auto(), "mean-match", &layers);
+        for (&index, expected) in layers.iter().zip(0..) {
+            let layer = &case.stack.layers()[index];
+            let theirs = floats(&case.expected["mean_match_both"][expected]);
+            let theirs = stored(&theirs, layer.inputs());
+            close(&edited[layer.weight_range()], &theirs, 5e-4, "weights");
+        }
+    }
+}
+
+#[test]
 fn leace_is_numpys() {
     for case in cases() {
         let layer = &case.stack.layers()[case.layer];
-        let edited = case.edit(Kernel::auto(), "leace");
+        let edited = case.edit(Kernel::auto(), "leace", &[case.layer]);
         let theirs = stored(&floats(&case.expected["leace"]["w"]), layer.inputs());
         close(&edited[layer.weight_range()], &theirs, 1e-3, "weights");
         let theirs = floats(&case.expected["leace"]["b"]);
@@ -179,10 +198,134 @@ fn closed_forms_are_the_same_on_every_kernel() {
     for case in cases() {
         for name in ["mean-match", "leace"] {
             let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-            let portable = bits(case.edit(Kernel::portable(), name));
-            assert_eq!(portable, bits(case.edit(Kernel::auto(), name)), "{name}");
+            let portable = bits(case.edit(Kernel::portable(), name, &[case.layer]));
+            assert_eq!(portable, bits(case.edit(Kernel::auto(), name, &[case.layer])), "{name}");
         }
     }
+}
+
+/// Scores the network with `parameters` by erasure, on all its layers or through the cache of the edited one.
+fn score(
+    case: &Case,
+    kernel: Kernel,
+    config: ErasureConfig,
+    deep: bool,
+    parameters: &[f32],
+    cached: bool,
+) -> Score {
+    // Behind the layer before the edited one both taps can be seen to change.
+    let taps = erasure_taps(&case.stack, if deep { case.layer - 2 } else { case.layer }, deep);
+    assert_eq!(taps.len(), if deep { 2 } else { 1 });
+    let classes = case.stack.outputs();
+    let mut heap = Heap::new(Erasure::need(&taps, case.labels.len(), classes));
+    let mut arena = heap.arena();
+    let mut task = Erasure::new(config, case.task(), &taps, classes, &mut arena).unwrap();
+    assert_eq!(arena.left(), Default::default(), "need() is what is used");
+    let mut own = parameters.to_vec();
+    if !cached {
+        let mut heap = Heap::new(Plain::need(&case.stack));
+        let mut arena = heap.arena();
+        let mut net =
+            Plain::new(kernel, &case.stack, parameters, case.samples(), &mut arena).unwrap();
+        return task.score(&mut net, Split::Reward).unwrap();
+    }
+    let config = Config::new(WorldKind::Mask);
+    let mut heap = Heap::new(World::need(&config, &case.stack, case.layer, case.labels.len()));
+    let world = World::new(
+        config,
+        kernel,
+        &case.stack,
+        &mut own,
+        case.layer,
+        case.samples(),
+        &mut task,
+        &mut heap.arena(),
+    );
+    world.unwrap().original_score()
+}
+
+/// The four parts of the reward, each on its own.
+fn part(index: usize) -> [f32; 4] {
+    let mut weights = [0.0; 4];
+    weights[index] = 1.0;
+    weights
+}
+
+#[test]
+fn refits_are_numpys() {
+    for case in cases() {
+        for (refit, name) in [(Refit::Blend, "lr"), (Refit::Softmax, "softmax")] {
+            for deep in [false, true] {
+                let key = if deep { "refit_deep" } else { "refit" };
+                let theirs = floats(&case.expected[key][name]);
+                let of = |index: usize| {
+                    let config = ErasureConfig { refit, weights: part(index), masked: false };
+                    let parameters = &case.parameters;
+                    let score = score(&case, Kernel::auto(), config, deep, parameters, !deep);
+                    if index % 2 == 0 { score.utility } else { 1.0 - score.edit }
+                };
+                close(&[of(2), of(3)], &theirs, 2e-4, &format!("{name} {key}"));
+                close(&[of(0), of(1)], &floats(&case.expected["direct"]), 1e-5, "direct");
+            }
+            let matched = case.edit(Kernel::auto(), "mean-match", &[case.layer]);
+            let config = ErasureConfig { refit, weights: part(3), masked: false };
+            let score = score(&case, Kernel::auto(), config, false, &matched, true);
+            let theirs = floats(&case.expected["refit_matched"][name])[1];
+            close(&[1.0 - score.edit], &[theirs], 5e-4, "after mean match");
+        }
+        let config = ErasureConfig { masked: true, weights: part(0), ..ErasureConfig::cold() };
+        let kept = score(&case, Kernel::auto(), config, false, &case.parameters, false).utility;
+        close(&[kept], &floats(&case.expected["masked"])[..1], 1e-5, "masked");
+    }
+}
+
+#[test]
+fn refits_have_the_same_bits_everywhere() {
+    for case in cases() {
+        for config in [ErasureConfig::cold(), ErasureConfig::warm(), ErasureConfig::warm().masked()]
+        {
+            let of = |kernel, cached| {
+                let score = score(&case, kernel, config, false, &case.parameters, cached);
+                (score.utility.to_bits(), score.edit.to_bits())
+            };
+            let portable = of(Kernel::portable(), false);
+            assert_eq!(portable, of(Kernel::auto(), false));
+            assert_eq!(portable, of(Kernel::auto(), true), "the prefix cache changes nothing");
+        }
+    }
+}
+
+#[test]
+fn the_weights_make_one_mean() {
+    for case in cases() {
+        let config = ErasureConfig { weights: [2.0, 1.0, 0.5, 3.0], ..ErasureConfig::cold() };
+        let of = |config| score(&case, Kernel::auto(), config, false, &case.parameters, true);
+        let single = |index| {
+            let score = of(ErasureConfig { weights: part(index), ..config });
+            if index % 2 == 0 { score.utility } else { score.edit }
+        };
+        let mean = (2.0 * single(0) + single(1) + 0.5 * single(2) + 3.0 * single(3)) / 6.5;
+        let (whole, lambda) = (of(config), config.lambda());
+        close(&[lambda * whole.utility + (1.0 - lambda) * whole.edit], &[mean], 1e-5, "reward");
+    }
+}
+
+#[test]
+fn what_cannot_be_erased_is_refused() {
+    let case = cases().remove(0);
+    let mut heap = Heap::new(Need { f32s: 100_000, u32s: 1_000 });
+    let taps = erasure_taps(&case.stack, case.stack.layers().len() - 1, true);
+    assert!(taps.is_empty(), "nothing stands behind the last layer");
+    let config = ErasureConfig::cold();
+    let mut arena = heap.arena();
+    let none = Erasure::new(config, case.task(), &taps, 4, &mut arena);
+    assert!(none.unwrap_err().to_string().contains("no dense layer"));
+    let taps = erasure_taps(&case.stack, case.layer, false);
+    let label = Erasure::new(config, case.task(), &taps, 2, &mut arena);
+    assert!(label.unwrap_err().to_string().contains("label"));
+    let need = Erasure::need(&taps, case.labels.len(), 4);
+    let mut short = Heap::new(Need { f32s: need.f32s - 1, ..need });
+    assert!(Erasure::new(config, case.task(), &taps, 4, &mut short.arena()).is_err());
 }
 
 #[test]
@@ -190,17 +333,12 @@ fn a_masked_class_is_never_answered() {
     for case in cases() {
         let mut parameters = case.parameters.clone();
         mask_logits(&case.stack, &mut parameters, case.forget).unwrap();
-        let mut heap = Heap::new(reweight::model::Plain::need(&case.stack));
+        let mut heap = Heap::new(Plain::need(&case.stack));
         let mut arena = heap.arena();
-        let mut net = reweight::model::Plain::new(
-            Kernel::auto(),
-            &case.stack,
-            &parameters,
-            case.samples(),
-            &mut arena,
-        )
-        .unwrap();
-        let kept = case.task().accuracy(&mut net, reweight::model::Split::Reward).unwrap();
+        let mut net =
+            Plain::new(Kernel::auto(), &case.stack, &parameters, case.samples(), &mut arena)
+                .unwrap();
+        let kept = case.task().accuracy(&mut net, Split::Reward).unwrap();
         assert_eq!(kept.forget(), 0.0);
         assert!(kept.samples[1] > 0);
     }

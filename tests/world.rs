@@ -6,9 +6,10 @@ use common::Toy;
 use proptest::prelude::*;
 use reweight::env::{Edit, Env, EnvError, check_env, check_need};
 use reweight::kernel::Kernel;
+use reweight::model::{Plain, Split};
 use reweight::rng::{Purpose, Rng};
 use reweight::slab::Heap;
-use reweight::task::RewardKind;
+use reweight::task::{RewardKind, Task};
 use reweight::world::{Config, Observation, RewardForm, Unit, World, WorldKind};
 
 /// Builds a world around a toy and hands it to `look`.
@@ -37,6 +38,42 @@ fn with_world<R>(
     .unwrap();
     assert_eq!(arena.left().f32s, 0, "need() is what is used");
     look(&mut world)
+}
+
+/// The same around the layers a and b, or a and c, or all three.
+fn with_layers<R>(
+    toy: &Toy,
+    names: &[&str],
+    config: Config,
+    look: impl FnOnce(&mut World<'_>, &[usize]) -> R,
+) -> R {
+    let layers: Vec<usize> = names.iter().map(|name| toy.stack.find(name).unwrap()).collect();
+    let mut parameters = toy.parameters.clone();
+    let mut task = toy.task(RewardKind::Probability);
+    let mut heap = Heap::new(World::need_of(&config, &toy.stack, &layers, toy.labels.len()));
+    let mut arena = heap.arena();
+    let mut world = World::over(
+        config,
+        Kernel::auto(),
+        &toy.stack,
+        &mut parameters,
+        &layers,
+        toy.samples(),
+        &mut task,
+        &mut arena,
+    )
+    .unwrap();
+    assert_eq!(arena.left().f32s, 0, "need_of() is what is used");
+    look(&mut world, &layers)
+}
+
+fn several() -> impl Strategy<Value = &'static [&'static str]> {
+    prop_oneof![
+        Just(&["a", "b"][..]),
+        Just(&["a", "c"][..]),
+        Just(&["b", "c"][..]),
+        Just(&["a", "b", "c"][..])
+    ]
 }
 
 /// W and b of layer b times `scale`, the weights of layer c divided by it.
@@ -128,6 +165,66 @@ proptest! {
             prop_assert!(checked.is_ok(), "{config:?}: {}", checked.unwrap_err());
             Ok(())
         })?;
+    }
+
+    /// Also for several layers at once.
+    #[test]
+    fn several_layers_keep_the_contract(
+        toy in toy(), names in several(), config in config(), seed in any::<u64>(),
+    ) {
+        with_layers(&toy, names, config, |world, layers| {
+            let weights: usize = layers
+                .iter()
+                .map(|&layer| toy.stack.layers()[layer].weight_range().len())
+                .sum();
+            let mut heap = Heap::new(check_need(&world.spec(), weights));
+            let checked = check_env(world, seed, &mut heap.arena());
+            prop_assert!(checked.is_ok(), "{config:?}: {}", checked.unwrap_err());
+            prop_assert!(world.edited_part(names.len() - 1).is_some());
+            prop_assert!(world.edited_part(names.len()).is_none());
+            Ok(())
+        })?;
+    }
+
+    /// Every part of an action does to its layer what the same action does to it alone, and the reward is that
+    /// of the network with all of them.
+    #[test]
+    fn layers_are_edited_as_each_alone(
+        toy in toy(), names in several(), mut config in config(), seed in any::<u64>(),
+    ) {
+        config.size_penalty = 0.0;
+        config.reward = RewardForm::Level;
+        let (weights, rewards, actions) = with_layers(&toy, names, config, |world, _| {
+            let actions = actions(seed, world.spec().action.len, config.horizon);
+            let (rewards, _) = episode(world, &actions);
+            let weights: Vec<Vec<f32>> = (0..names.len())
+                .map(|part| world.edited_part(part).unwrap().weights.to_vec())
+                .collect();
+            (weights, rewards, actions)
+        });
+        let mut edited = toy.parameters.clone();
+        let mut first = 0;
+        for (name, weights) in names.iter().zip(&weights) {
+            let own = with_layers(&toy, &[name], config, |world, _| {
+                let len = world.spec().action.len;
+                let own: Vec<f32> =
+                    actions.iter().flat_map(|action| action[first..first + len].to_vec()).collect();
+                world.apply(&own).unwrap();
+                first += len;
+                world.edited().unwrap().weights.to_vec()
+            });
+            prop_assert_eq!(bits(&own), bits(weights), "{}", name);
+            let layer = toy.stack.find(name).unwrap();
+            edited[toy.stack.layers()[layer].weight_range()].copy_from_slice(weights);
+        }
+        let mut heap = Heap::new(Plain::need(&toy.stack));
+        let mut arena = heap.arena();
+        let mut net =
+            Plain::new(Kernel::auto(), &toy.stack, &edited, toy.samples(), &mut arena).unwrap();
+        let score = toy.task(RewardKind::Probability).score(&mut net, Split::Reward).unwrap();
+        let whole = config.lambda * score.utility + (1.0 - config.lambda) * score.edit;
+        let paid = rewards[rewards.len() - 1];
+        prop_assert!((whole - paid).abs() < 2e-3, "{whole}, paid {paid}");
     }
 
     #[test]

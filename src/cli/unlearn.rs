@@ -4,8 +4,8 @@ use super::common::{DataArgs, MachineArgs, PolicyArgs, Widths, network_widths, p
 use super::progress::Progress;
 use clap::ValueEnum;
 use reweight::report;
-use reweight::run::{self, Prepared, Preset, RunError, TargetConfig, UnlearnConfig};
-use reweight::task::RewardKind;
+use reweight::run::{self, Erase, Prepared, Preset, RunError, TargetConfig, UnlearnConfig};
+use reweight::task::{Refit, RewardKind};
 use reweight::world::{Unit, WorldKind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,7 +40,8 @@ pub(super) struct Common {
     /// Layers of a network in safetensors (JSON)
     #[arg(long, value_name = "FILE", requires = "model")]
     arch: Option<PathBuf>,
-    /// Dense or conv2d layer that is edited [default: fc2; with --model the last hidden dense one]
+    /// Dense or conv2d layer that is edited, or several with commas between them [default: fc2; with --model the
+    /// last hidden dense one]
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
     /// World
@@ -60,18 +61,31 @@ pub(super) struct Common {
     budget: Option<u64>,
     #[command(flatten)]
     policy: PolicyArgs,
-    /// Rank of the action
-    #[arg(long, value_name = "R", default_value_t = 1)]
-    rank: usize,
-    /// Step [default: 2 shift, 1.5 mask]
+    /// Make the features forget too, not the answers alone: from mean match on, from scratch, or (off) as from
+    /// scratch but without the refit in the reward, as a control
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, default_missing_value = "warm")]
+    erase: Option<EraseName>,
+    /// How --erase fits the last layer anew [default: softmax warm, blend cold]
+    #[arg(long, value_enum)]
+    refit: Option<RefitName>,
+    /// Whether the refit looks at every hidden layer behind the first edited one [default: a softmax does]
+    #[arg(long, value_name = "BOOL")]
+    deep: Option<bool>,
+    /// Initial step size of sep-cma-es and mean-match-warm [default: .3 and .05; .4 with --erase cold]
+    #[arg(long, value_name = "S")]
+    sigma: Option<f32>,
+    /// Rank of the action [default: 1; with --erase cold 4]
+    #[arg(long, value_name = "R")]
+    rank: Option<usize>,
+    /// Step [default: 2 shift, 1.5 mask; with --erase cold times the root of the rank]
     #[arg(long, value_name = "S")]
     step: Option<f32>,
     /// What ShiftWorld's step is measured in [default: the preset's]
     #[arg(long, value_enum)]
     unit: Option<UnitName>,
-    /// Share of utility in the reward, 0 to 1
-    #[arg(long, value_name = "L", default_value_t = 0.5)]
-    lambda: f32,
+    /// Share of utility in the reward, 0 to 1 [default: .5; with --erase what its weights come to]
+    #[arg(long, value_name = "L")]
+    lambda: Option<f32>,
     /// What pays [default: the preset's]
     #[arg(long, value_enum)]
     reward: Option<RewardName>,
@@ -121,6 +135,40 @@ pub(super) enum RewardName {
     Accuracy,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EraseName {
+    Warm,
+    Cold,
+    Off,
+}
+
+impl EraseName {
+    fn erase(self) -> Erase {
+        match self {
+            Self::Warm => Erase::Warm,
+            Self::Cold => Erase::Cold,
+            Self::Off => Erase::Off,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RefitName {
+    /// Least squares and discriminants, crossed
+    Blend,
+    /// Softmax regression
+    Softmax,
+}
+
+impl RefitName {
+    fn refit(self) -> Refit {
+        match self {
+            Self::Blend => Refit::Blend,
+            Self::Softmax => Refit::Softmax,
+        }
+    }
+}
+
 impl WorldName {
     /// The worlds, in the order of reports.
     pub(super) fn worlds(self) -> Vec<WorldKind> {
@@ -161,7 +209,11 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
 impl Common {
     /// The settings, for the default classes to forget.
     fn config(&self) -> Result<UnlearnConfig, RunError> {
-        let defaults = UnlearnConfig::default();
+        let erase = self.erase.map(EraseName::erase);
+        let defaults = match erase {
+            Some(erase) => UnlearnConfig::erasing(erase, self.then_mask),
+            None => UnlearnConfig::default(),
+        };
         Ok(UnlearnConfig {
             target: TargetConfig {
                 widths: self.widths.0,
@@ -172,7 +224,10 @@ impl Common {
             layer: self.layer.clone(),
             worlds: self.world.worlds(),
             forget: defaults.forget,
-            editors: self.editor.clone(),
+            editors: match self.editor.is_empty() {
+                true => defaults.editors,
+                false => self.editor.clone(),
+            },
             preset: match self.preset {
                 PresetName::Edit => Preset::Edit,
                 PresetName::Paper => Preset::Paper,
@@ -182,10 +237,14 @@ impl Common {
             policy: self.policy.policy.clone(),
             policy_seed: self.policy.policy_seed,
             refine: self.policy.refine(),
-            rank: self.rank,
+            rank: self.rank.unwrap_or(defaults.rank),
+            erase,
+            refit: self.refit.map(RefitName::refit),
+            deep: self.deep,
+            sigma: self.sigma,
             step: self.step,
             unit: self.unit.map(UnitName::unit),
-            lambda: self.lambda,
+            lambda: self.lambda.unwrap_or(defaults.lambda),
             then_mask: self.then_mask,
             reward: self.reward.map(RewardName::kind),
             episode_length: self.episode_length,
@@ -203,9 +262,10 @@ impl Common {
     pub(super) fn varied_by_grid(&self) -> Option<&'static str> {
         let given = [
             ("--editor", !self.editor.is_empty()),
-            ("--rank", self.rank != 1),
+            ("--rank", self.rank.is_some()),
             ("--step", self.step.is_some()),
-            ("--lambda", self.lambda != 0.5),
+            ("--lambda", self.lambda.is_some()),
+            ("--erase", self.erase.is_some()),
             ("--reward", self.reward.is_some()),
             ("--episode-length", self.episode_length != 1),
         ];
@@ -221,7 +281,7 @@ impl Common {
         writes: bool,
     ) -> Result<(UnlearnConfig, Prepared), RunError> {
         let mut config = UnlearnConfig { forget: forget.to_vec(), ..self.config()? };
-        if self.editor.is_empty() {
+        if self.editor.is_empty() && self.erase.is_none() {
             config.editors = editors.iter().map(ToString::to_string).collect();
         }
         config.validate()?;
@@ -230,7 +290,8 @@ impl Common {
             Some(path) => {
                 let model = run::load_model(path, self.arch.as_deref())?;
                 if self.editor.is_empty() {
-                    config.editors = run::editors_for(&model, editors);
+                    let names: Vec<&str> = config.editors.iter().map(String::as_str).collect();
+                    config.editors = run::editors_for(&model, &names);
                 }
                 if writes {
                     run::check_writable(&model, self.layer.as_deref())?;

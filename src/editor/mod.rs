@@ -58,12 +58,23 @@ pub struct Settings {
     pub refine: Option<Refine>,
     /// The policy of a file that acts; `None` for the first one (without evaluations) or all of them.
     pub policy_seed: Option<usize>,
+    /// Initial step size of `sep-cma-es`; `None` for its own (.3).
+    pub sigma: Option<f32>,
+    /// The same of `mean-match-warm` (.05).
+    pub warm_sigma: Option<f32>,
 }
 
 impl Default for Settings {
     /// The preset [`ppo::Config::edit`] on the fastest kernels.
     fn default() -> Self {
-        Self { ppo: ppo::Config::edit(), kernel: Kernel::auto(), refine: None, policy_seed: None }
+        Self {
+            ppo: ppo::Config::edit(),
+            kernel: Kernel::auto(),
+            refine: None,
+            policy_seed: None,
+            sigma: None,
+            warm_sigma: None,
+        }
     }
 }
 

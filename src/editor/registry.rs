@@ -7,7 +7,8 @@ use super::gradient::{
 };
 use super::reference::{LogitMask, Retrain, Untouched};
 use super::reward::{
-    Ars, Cma, FlatPpo, OnePlusOne, OpenAi, Random, Savani, SepCma, Transferred, Variant,
+    Ars, Cma, FlatPpo, MeanMatchWarm, OnePlusOne, OpenAi, Random, Savani, SepCma, Transferred,
+    Variant,
 };
 use crate::world::WorldKind;
 
@@ -196,6 +197,17 @@ pub const EDITORS: &[EditorInfo] = &[
         summary: "sep-CMA-ES that starts from the trained policy's action",
         source: "this project",
         editor: &Transferred(Variant::Warm),
+    },
+    EditorInfo {
+        name: "mean-match-warm",
+        kind: EditorKind::Reward,
+        acts: Acts::Shift,
+        gradients: false,
+        training_data: false,
+        view: View::Inputs,
+        summary: "sep-CMA-ES that starts from the action of mean-match",
+        source: "this project",
+        editor: &MeanMatchWarm,
     },
     EditorInfo {
         name: "policy-untrained",

@@ -3,7 +3,7 @@
 mod edit;
 mod errors;
 
-use super::{End, Env, EnvError, Spec, Step, Violation};
+use super::{Edited, End, Env, EnvError, Spec, Step, Violation};
 use crate::error::TooSmall;
 use crate::num::Digest;
 use crate::rng::{Purpose, Rng};
@@ -12,8 +12,11 @@ use crate::slab::{Arena, Need};
 /// Steps whose outcome is kept for comparison, and steps that are taken where no horizon is fixed.
 const KEPT_STEPS: usize = 64;
 
-/// Memory that [`check_env`] needs: for `spec`, and for an edited layer of `weights` weights
-/// (inputs × outputs; 0 where the environment shows none).
+/// Edited layers that are looked at, at most.
+const MOST_PARTS: usize = 64;
+
+/// Memory that [`check_env`] needs: for `spec`, and for edited layers of `weights` weights in all
+/// (inputs × outputs each; 0 where the environment shows none).
 pub const fn check_need(spec: &Spec, weights: usize) -> Need {
     let kept = kept_steps(spec);
     // Saturating, so that an absurd spec is too large for any slab instead of an overflow.
@@ -41,7 +44,8 @@ const fn kept_steps(spec: &Spec) -> usize {
 /// horizon; after it a step is [`EnvError::NotRunning`]. A buffer of another length, a NaN or an
 /// infinite entry is an error; an action outside the space is an error or clipped; after an error
 /// nothing has changed. Where weights are shown: the zero action (if the space holds it) leaves
-/// them equal; a mask keeps zeros; a shift has at most the declared rank and step per entry; where
+/// them equal; a mask keeps zeros; a shift has at most the declared rank and step per entry, in every
+/// edited layer; where
 /// [`Env::rescale`] is supported, a rescale by 4 changes no bit of a reward.
 ///
 /// Actions are drawn from `seed`; besides uniform ones, both corners of the space are tried. Without
@@ -53,7 +57,7 @@ pub fn check_env(env: &mut dyn Env, seed: u64, arena: &mut Arena<'_>) -> Result<
     let spec = env.spec();
     check_spec(&spec)?;
     let shape = shape(env);
-    let weights = shape.map_or(0, |(inputs, outputs)| inputs.saturating_mul(outputs));
+    let weights = shape.map_or(0, |shape| shape.weights);
     let (need, left) = (check_need(&spec, weights), arena.left());
     if need.f32s > left.f32s {
         return Err(TooSmall { need: need.f32s, have: left.f32s }.into());
@@ -121,8 +125,35 @@ fn check_spec(spec: &Spec) -> Result<(), Violation> {
     Ok(())
 }
 
-fn shape(env: &dyn Env) -> Option<(usize, usize)> {
-    env.edited().map(|edited| (edited.inputs, edited.outputs))
+/// What must not change of the layers that are edited.
+#[derive(Clone, Copy, PartialEq)]
+struct Shape {
+    layers: usize,
+    inputs: usize,
+    outputs: usize,
+    weights: usize,
+}
+
+fn shape(env: &dyn Env) -> Option<Shape> {
+    let mut whole = Shape { layers: 0, inputs: 0, outputs: 0, weights: 0 };
+    for edited in parts(env) {
+        whole.layers += 1;
+        whole.inputs = whole.inputs.saturating_add(edited.inputs);
+        whole.outputs = whole.outputs.saturating_add(edited.outputs);
+        let weights = edited.inputs.saturating_mul(edited.outputs);
+        whole.weights = whole.weights.saturating_add(weights);
+    }
+    (whole.layers > 0).then_some(whole)
+}
+
+/// The layers that are edited.
+fn parts(env: &dyn Env) -> impl Iterator<Item = Edited<'_>> {
+    (0..MOST_PARTS).map_while(|index| env.edited_part(index))
+}
+
+/// Their weights, one layer after the other.
+fn weights(env: &dyn Env) -> impl Iterator<Item = f32> {
+    parts(env).flat_map(|edited| edited.weights.iter().copied())
 }
 
 /// Which actions an episode takes.
@@ -153,7 +184,7 @@ struct Checker<'c> {
     env: &'c mut dyn Env,
     spec: Spec,
     seed: u64,
-    shape: Option<(usize, usize)>,
+    shape: Option<Shape>,
     /// One entry longer than the spec says, for actions that are too long; so are observations.
     action: &'c mut [f32],
     observation: &'c mut [f32],
@@ -198,12 +229,10 @@ impl Checker<'_> {
                 return Err(Violation::ResetObservation { index, first, again });
             }
         }
-        if let Some(edited) = self.env.edited() {
-            let pair = self.first_weights.iter().zip(edited.weights);
-            for (index, (&first, &again)) in pair.enumerate() {
-                if first.to_bits() != again.to_bits() {
-                    return Err(Violation::ResetWeights { index, first, again });
-                }
+        let pair = self.first_weights.iter().zip(weights(self.env));
+        for (index, (&first, again)) in pair.enumerate() {
+            if first.to_bits() != again.to_bits() {
+                return Err(Violation::ResetWeights { index, first, again });
             }
         }
         Ok(())
@@ -223,15 +252,13 @@ impl Checker<'_> {
                 return Err(Violation::ObservationOutside { step, index, value });
             }
         }
-        if let Some(edited) = self.env.edited() {
-            if edited.weights.len() != self.before.len() {
-                return Err(Violation::SpecUnstable);
-            }
-            if let Some(index) = edited.weights.iter().position(|weight| !weight.is_finite()) {
-                return Err(Violation::WeightNotFinite { step, index });
-            }
+        if weights(self.env).count() != self.before.len() {
+            return Err(Violation::SpecUnstable);
         }
-        Ok(())
+        match weights(self.env).position(|weight| !weight.is_finite()) {
+            Some(index) => Err(Violation::WeightNotFinite { step, index }),
+            None => Ok(()),
+        }
     }
 
     fn fill_action(&mut self, actions: Actions, rng: &mut Rng) {
@@ -330,9 +357,7 @@ impl Checker<'_> {
         digest.value(outcome.reward);
         digest.bytes(&[outcome.end as u8]);
         digest.values(&self.observation[..self.spec.observation.len]);
-        if let Some(edited) = self.env.edited() {
-            digest.values(edited.weights);
-        }
+        weights(self.env).for_each(|weight| digest.value(weight));
         digest.finish()
     }
 
@@ -350,19 +375,15 @@ impl Checker<'_> {
     }
 
     fn weights_changed(&self) -> bool {
-        self.env.edited().is_some_and(|edited| {
-            edited.weights.len() != self.before.len()
-                || edited.weights.iter().zip(&*self.before).any(|(a, b)| a.to_bits() != b.to_bits())
-        })
+        weights(self.env).count() != self.before.len()
+            || weights(self.env).zip(&*self.before).any(|(a, b)| a.to_bits() != b.to_bits())
     }
 }
 
 /// Copies the weights as they are now; a changed shape is left to `check_state`.
 fn keep_weights(env: &dyn Env, into: &mut [f32]) {
-    if let Some(edited) = env.edited() {
-        for (kept, &weight) in into.iter_mut().zip(edited.weights) {
-            *kept = weight;
-        }
+    for (kept, weight) in into.iter_mut().zip(weights(env)) {
+        *kept = weight;
     }
 }
 

@@ -8,15 +8,19 @@
 //! that lives elsewhere (on a device, in integers, behind a wire) can be edited by implementing it.
 
 mod builtin;
+mod changed;
 mod panels;
 mod plain;
 mod prefix;
 mod sparse;
+mod tap;
 mod train;
 
 pub use builtin::{DIGITS_INPUT, digits_cnn, digits_cnn_deeper, toxicity_mlp};
+pub use changed::Changed;
 pub use plain::Plain;
-pub use prefix::{Change, Changed, Prefix};
+pub use prefix::{Change, Prefix};
+pub use tap::Tap;
 pub use train::{Lesson, Progress, Rows, Training, train, train_need, train_on};
 
 use crate::autodiff::TapeError;
@@ -64,6 +68,22 @@ pub trait Forward {
     /// # Errors
     /// [`ForwardError`] when the network cannot be run.
     fn for_each_logits(&mut self, visit: &mut dyn FnMut(Logits<'_>)) -> Result<(), ForwardError>;
+
+    /// The same, and leaves what the tapped layers take in `taps`, which stand in rising order of layers. A
+    /// network that lives elsewhere need not be able to.
+    ///
+    /// # Errors
+    /// As [`for_each_logits`](Self::for_each_logits), or when the activations cannot be shown.
+    fn for_each_tapped(
+        &mut self,
+        taps: &mut [Tap<'_>],
+        visit: &mut dyn FnMut(Logits<'_>),
+    ) -> Result<(), ForwardError> {
+        if taps.is_empty() {
+            return self.for_each_logits(visit);
+        }
+        Err(ForwardError::Failed("this network does not show what is between its layers"))
+    }
 }
 
 /// Samples of one split: inputs in panels, and their labels.

@@ -1,6 +1,7 @@
 //! A network as it is, run from its inputs.
 
 use super::sparse::FirstLayer;
+use super::tap::{Tap, check_taps, run_tapped};
 use super::{Forward, ForwardError, Logits, Samples, SparseSamples};
 use crate::error::{ShapeError, TooSmall};
 use crate::kernel::{Bag, Batch, Kernel, LANES};
@@ -103,9 +104,20 @@ impl Forward for Plain<'_> {
     }
 
     fn for_each_logits(&mut self, visit: &mut dyn FnMut(Logits<'_>)) -> Result<(), ForwardError> {
+        self.for_each_tapped(&mut [], visit)
+    }
+
+    fn for_each_tapped(
+        &mut self,
+        taps: &mut [Tap<'_>],
+        visit: &mut dyn FnMut(Logits<'_>),
+    ) -> Result<(), ForwardError> {
+        check_taps(self.stack, self.samples.batch, taps)?;
         let classes = self.stack.outputs();
-        let layers = 0..self.stack.layers().len();
         if let Some(bag) = self.bag {
+            if taps.iter().any(|tap| tap.layer == 0) {
+                return Err(ForwardError::Failed("sparse inputs are not shown as activations"));
+            }
             let layer = self.stack.layers().first();
             let layer = layer.ok_or(ForwardError::Failed("the network has no layers"))?;
             let layer = FirstLayer::of(layer)?;
@@ -116,12 +128,15 @@ impl Forward for Plain<'_> {
                 layer.run(self.kernel, rows, self.fixed, panel, self.parameters, self.first)?;
                 let scratch = self.scratch.get_mut(..self.stack.scratch(batch)).unwrap_or_default();
                 let values = self.logits.get_mut(..batch.len(classes)).unwrap_or_default();
-                self.stack.forward(
+                run_tapped(
                     self.kernel,
-                    1..layers.end,
+                    self.stack,
+                    1,
                     batch,
                     self.parameters,
+                    panel,
                     self.first,
+                    taps,
                     scratch,
                     values,
                 )?;
@@ -129,15 +144,20 @@ impl Forward for Plain<'_> {
             }
             return Ok(());
         }
-        for (batch, first, inputs) in panels(&self.samples, self.stack.inputs()) {
+        for (panel, (batch, first, inputs)) in
+            panels(&self.samples, self.stack.inputs()).enumerate()
+        {
             let scratch = self.scratch.get_mut(..self.stack.scratch(batch)).unwrap_or_default();
             let values = self.logits.get_mut(..batch.len(classes)).unwrap_or_default();
-            self.stack.forward(
+            run_tapped(
                 self.kernel,
-                layers.clone(),
+                self.stack,
+                0,
                 batch,
                 self.parameters,
+                panel,
                 inputs,
+                taps,
                 scratch,
                 values,
             )?;

@@ -1,10 +1,11 @@
 //! The prefix cache: a network with one layer under edit, run from that layer on.
 
+use super::changed::Changed;
 use super::panels::{panel_of, panel_of_mut, panels_of};
 use super::sparse::{FirstLayer, sparse_low_rank};
-use super::{Forward, ForwardError, Logits, Samples, SparseSamples};
+use super::{ForwardError, Samples, SparseSamples};
 use crate::error::ShapeError;
-use crate::kernel::{Bag, Batch, Kernel, LANES, LowRank, Start, TOGETHER};
+use crate::kernel::{Bag, Batch, Kernel, LANES, LowRank, TOGETHER};
 use crate::nn::{Kind, Layer, Stack};
 use crate::slab::{Arena, Need};
 use core::ops::Range;
@@ -18,32 +19,32 @@ use core::ops::Range;
 /// itself. Convolutions are run with formed weights only ([`is_thin`](Self::is_thin)).
 #[derive(Debug)]
 pub struct Prefix<'a> {
-    kernel: Kernel,
-    stack: &'a Stack,
-    parameters: &'a mut [f32],
-    layer: usize,
+    pub(super) kernel: Kernel,
+    pub(super) stack: &'a Stack,
+    pub(super) parameters: &'a mut [f32],
+    pub(super) layer: usize,
     /// Features that the layer takes and gives.
-    taken: usize,
-    given: usize,
+    pub(super) taken: usize,
+    pub(super) given: usize,
     /// Its weights as a matrix.
-    inputs: usize,
-    outputs: usize,
-    samples: Samples<'a>,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    pub(super) samples: Samples<'a>,
     /// Input of the layer where it is sparse: then the layer is the first one, and `x` is empty.
-    bag: Option<Bag<'a>>,
+    pub(super) bag: Option<Bag<'a>>,
     /// What it gives for inputs that are not in the bag.
-    fixed: Option<&'a [f32]>,
+    pub(super) fixed: Option<&'a [f32]>,
     /// Input of the layer, in panels.
-    x: &'a mut [f32],
+    pub(super) x: &'a mut [f32],
     /// Output of the unedited layer, in panels; empty without the thin form.
-    base: &'a mut [f32],
+    pub(super) base: &'a mut [f32],
     /// Output of the layer as edited so far, in panels; empty when nothing is to accumulate.
-    current: &'a mut [f32],
+    pub(super) current: &'a mut [f32],
     /// [`TOGETHER`] panels each: V·x, the layer's output, logits; one panel: the tail's activations.
-    thin: &'a mut [f32],
-    hidden: &'a mut [f32],
-    logits: &'a mut [f32],
-    scratch: &'a mut [f32],
+    pub(super) thin: &'a mut [f32],
+    pub(super) hidden: &'a mut [f32],
+    pub(super) logits: &'a mut [f32],
+    pub(super) scratch: &'a mut [f32],
 }
 
 /// How the layer differs from the original.
@@ -361,149 +362,28 @@ impl<'a> Prefix<'a> {
         Ok(())
     }
 
+    /// Sets the weights of another layer behind the edited one. Nothing that is cached depends on them.
+    ///
+    /// # Errors
+    /// [`ShapeError`]: the layer stands before the edited one or is that, or has no such weights.
+    pub fn put(&mut self, layer: usize, weights: &[f32]) -> Result<(), ShapeError> {
+        let behind = self.stack.layers().get(layer).filter(|_| layer > self.layer);
+        let slot = behind.and_then(|layer| self.parameters.get_mut(layer.weight_range()));
+        let slot = slot.unwrap_or_default();
+        ShapeError::check("weights of a layer behind", slot.len(), weights.len())?;
+        slot.copy_from_slice(weights);
+        Ok(())
+    }
+
+    /// Weights of any layer as they are now; empty for one without.
+    pub fn weights_of(&self, layer: usize) -> &[f32] {
+        let layer = self.stack.layers().get(layer);
+        layer.and_then(|layer| self.parameters.get(layer.weight_range())).unwrap_or_default()
+    }
+
     /// The network with its layer changed, to be run.
     pub fn with<'p>(&'p mut self, change: Change<'p>) -> Changed<'p, 'a> {
-        Changed { prefix: self, change }
-    }
-}
-
-/// A [`Prefix`] with one change to its layer.
-#[derive(Debug)]
-pub struct Changed<'p, 'a> {
-    prefix: &'p mut Prefix<'a>,
-    change: Change<'p>,
-}
-
-impl Forward for Changed<'_, '_> {
-    fn samples(&self) -> usize {
-        self.prefix.samples.batch.samples()
-    }
-
-    fn classes(&self) -> usize {
-        self.prefix.stack.outputs()
-    }
-
-    fn kernel(&self) -> Kernel {
-        self.prefix.kernel
-    }
-
-    fn for_each_logits(&mut self, visit: &mut dyn FnMut(Logits<'_>)) -> Result<(), ForwardError> {
-        let Prefix {
-            kernel,
-            stack,
-            ref parameters,
-            layer,
-            taken,
-            given,
-            inputs,
-            outputs,
-            samples,
-            bag,
-            fixed,
-            ref x,
-            ref base,
-            ref current,
-            ref mut thin,
-            ref mut hidden,
-            ref mut logits,
-            ref mut scratch,
-        } = *self.prefix;
-        let before: &[f32] = if current.is_empty() { base } else { current };
-        let classes = stack.outputs();
-        let layers = stack.layers();
-        let edited = layers.get(layer);
-        let bias =
-            edited.and_then(|layer| layer.bias_range()).and_then(|range| parameters.get(range));
-        let conv = edited.and_then(|layer| match layer.kind() {
-            Kind::Conv2d { conv, .. } => Some(conv),
-            _ => None,
-        });
-        // Activations right after the layer work in place, without a copy.
-        let is_activation =
-            |index: &usize| layers.get(*index).is_some_and(|layer| layer.kind().is_activation());
-        let tail = (layer + 1..layers.len()).find(|index| !is_activation(index));
-        let activations = layer + 1..tail.unwrap_or(layers.len());
-        let thin_form = matches!(self.change, Change::LowRank { .. });
-        let relu = thin_form
-            && layers
-                .get(activations.start)
-                .is_some_and(|layer| matches!(layer.kind(), Kind::Relu));
-        let activations = activations.start + usize::from(relu)..activations.end;
-        let bias_of = |layer: &Layer| layer.bias_range().and_then(|range| parameters.get(range));
-        let head = layers
-            .last()
-            .filter(|last| {
-                tail == Some(layers.len() - 1) && matches!(last.kind(), Kind::Dense { .. })
-            })
-            .and_then(|last| {
-                let start = bias_of(last).map_or(Start::Zero, Start::Bias);
-                Some((parameters.get(last.weight_range())?, start))
-            });
-        let together = if thin_form { TOGETHER } else { 1 };
-        for index in (0..samples.batch.panels()).step_by(together) {
-            let part = samples.batch.part(index, together);
-            let x = panels_of(x, taken, index, part);
-            let bag = bag.map(|bag| bag.part(index * LANES, part.samples()));
-            let hidden = hidden.get_mut(..part.len(given)).unwrap_or_default();
-            match (self.change, conv) {
-                (Change::Weights(weights), None) => {
-                    let start = bias.map_or(Start::Zero, Start::Bias);
-                    if let Some(bag) = bag {
-                        let fixed = fixed.map(|fixed| panels_of(fixed, outputs, index, part));
-                        let start = fixed.map_or(start, Start::Values);
-                        kernel.sparse_forward(bag, outputs, weights, start, hidden)?;
-                    } else {
-                        kernel.dense_forward(part, inputs, outputs, weights, start, x, hidden)?;
-                    }
-                }
-                (Change::Weights(weights), Some(conv)) => {
-                    kernel.conv2d_forward(part, conv, weights, bias, x, hidden)?;
-                }
-                (Change::LowRank { .. }, Some(_)) => return Err(ForwardError::NotThin { layer }),
-                (Change::LowRank { rank, u, v }, None) => {
-                    let thin = thin.get_mut(..part.len(rank)).unwrap_or_default();
-                    let change = LowRank { inputs, rank, outputs, v, u };
-                    let before = panels_of(before, outputs, index, part);
-                    if let Some(bag) = bag {
-                        sparse_low_rank(kernel, bag, change, relu, before, thin, hidden)?;
-                    } else {
-                        kernel.low_rank_forward(part, change, relu, before, x, thin, hidden)?;
-                    }
-                }
-            }
-            for activation in layers.get(activations.clone()).unwrap_or_default() {
-                match activation.kind() {
-                    Kind::Tanh => kernel.tanh(hidden),
-                    _ => kernel.relu(hidden),
-                }
-            }
-            let logits = logits.get_mut(..part.len(classes)).unwrap_or_default();
-            if let Some((weights, start)) = head {
-                kernel.dense_forward(part, given, classes, weights, start, hidden, logits)?;
-            }
-            for panel in 0..part.panels() {
-                let (first, batch) = ((index + panel) * LANES, part.panel(panel));
-                let hidden = panel_of_mut(hidden, given, panel);
-                let values = match tail {
-                    None => hidden,
-                    Some(tail) => {
-                        let values = panel_of_mut(logits, classes, panel);
-                        // A tail of one dense layer is the common case and needs no scratch.
-                        if head.is_none() {
-                            let scratch = scratch.get_mut(..stack.scratch(batch));
-                            let scratch = scratch.unwrap_or_default();
-                            let tail = tail..layers.len();
-                            stack.forward(
-                                kernel, tail, batch, parameters, hidden, scratch, values,
-                            )?;
-                        }
-                        values
-                    }
-                };
-                visit(Logits { first, batch, classes, values });
-            }
-        }
-        Ok(())
+        Changed::new(self, change)
     }
 }
 

@@ -105,25 +105,25 @@ fn dot(a: &[f32], b: &[f32], len: usize) -> f64 {
 mod tests {
     use super::*;
 
-    /// Numbers in [−1, 1] without a pattern that matters here.
-    fn numbers() -> impl FnMut() -> f32 {
-        let mut at = 0.0f32;
-        move || {
-            at += 1.0;
-            libm::sinf(at * at)
-        }
+    /// Numbers in [−1, 1): the room of random numbers stands above this one.
+    fn numbers(count: usize) -> Vec<f32> {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        };
+        core::iter::repeat_with(next).take(count).collect()
     }
 
     #[test]
     fn solutions_solve() {
-        let mut number = numbers();
         for (n, columns) in [(1, 1), (5, 3), (33, 17), (40, 32)] {
-            let x: Vec<f32> = (0..2 * n * n).map(|_| number()).collect();
+            let x: Vec<f32> = numbers(2 * n * n);
             let entry = |i: usize, j: usize| -> f32 {
                 (0..2 * n).map(|k| x[k * n + i] * x[k * n + j]).sum()
             };
             let matrix: Vec<f32> = (0..n * n).map(|at| entry(at / n, at % n)).collect();
-            let b: Vec<f32> = (0..n * columns).map(|_| number()).collect();
+            let b: Vec<f32> = numbers(n * columns);
             let (mut factor, mut solved) = (matrix.clone(), b.clone());
             cholesky(&mut factor, n, 0.5);
             cholesky_solve(&factor, n, &mut solved, columns);

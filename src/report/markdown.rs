@@ -6,6 +6,7 @@ use super::summary::{
     EVALUATIONS, FORGET, FORGET_BEFORE, GAP, Group, JS, MIA, Metric, POLICY_FORGET, POLICY_RETAIN,
     PROBE, RELEARN, RETAIN, RETAIN_BEFORE, REWARD, TO_TARGET, TOW, sections, worlds,
 };
+use super::versus;
 use super::words::{self, NOTHING, percent, thousands, with_std};
 use crate::run::record::{Results, RunRecord};
 use std::fmt::Write as _;
@@ -20,7 +21,11 @@ pub fn markdown(results: &Results) -> String {
         .and_then(|()| curves(&mut text, results))
         .and_then(|()| hiding::section(&mut text, results))
         .and_then(|()| notes(&mut text, results))
-        .and_then(|()| per_seed(&mut text, results))
+        .and_then(|()| versus::section(&mut text, results))
+        .and_then(|()| match words::forget_sets(results).len() {
+            ..2 => per_seed(&mut text, results),
+            _ => writeln!(text, "`results.csv` holds every run by itself.\n"),
+        })
         .and_then(|()| spread(&mut text, results))
         .and_then(|()| settings(&mut text, results));
     text

@@ -21,6 +21,7 @@ mod terminal;
 mod tests;
 mod training;
 mod transfer;
+mod versus;
 mod words;
 
 pub use ablate::{

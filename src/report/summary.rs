@@ -1,11 +1,8 @@
 //! Statistics over seeds, per editor × world.
 
-use crate::metric::statistics::{bootstrap_mean_interval, interquartile_mean, mean, sample_std};
-use crate::rng::{Purpose, Rng};
+use super::versus;
+use crate::metric::statistics::{Aggregate, mean, sample_std};
 use crate::run::record::{RunRecord, SummaryRecord};
-
-/// Replicates of the bootstrap.
-const REPLICATES: usize = 2_000;
 
 /// A figure of a run, where the run has it.
 pub(super) type Metric = fn(&RunRecord) -> Option<f64>;
@@ -71,10 +68,6 @@ pub(super) struct Stat {
 }
 
 impl Group<'_> {
-    fn values(&self, metric: Metric) -> Vec<f64> {
-        self.runs.iter().filter_map(|run| metric(run)).collect()
-    }
-
     /// `None` when no run has the figure.
     pub(super) fn stat(&self, metric: Metric) -> Option<Stat> {
         self.stat_of(metric)
@@ -134,25 +127,29 @@ pub(super) fn sections(runs: &[RunRecord]) -> Vec<(Option<&str>, Vec<Group<'_>>)
 /// editors and a fixed order of metrics. Runs without a figure are left out of its statistics; a
 /// metric that no run of a group has makes no record.
 pub fn summarise(runs: &[RunRecord]) -> Vec<SummaryRecord> {
+    let mut sets: Vec<Vec<u32>> = Vec::new();
+    for run in runs {
+        if !sets.contains(&run.forget) {
+            sets.push(run.forget.clone());
+        }
+    }
     let mut records = Vec::new();
     for group in groups(runs) {
         for (name, metric) in METRICS {
-            let values = group.values(metric);
-            let Some(mean) = mean(&values) else { continue };
-            let mut scratch = vec![0.0; values.len().max(REPLICATES)];
-            let mut rng = Rng::new(0, Purpose::Bootstrap);
-            let iqm = interquartile_mean(&values, &mut scratch).ok().flatten().unwrap_or(mean);
-            let ci95 =
-                bootstrap_mean_interval(&values, REPLICATES, &mut rng, &mut scratch).ok().flatten();
+            let tasks = versus::tasks(&group.runs, &sets, metric);
+            let values: Vec<f64> = tasks.iter().flatten().copied().collect();
+            let Some(mean) = versus::estimate(&tasks, Aggregate::Mean) else { continue };
+            let iqm = versus::estimate(&tasks, Aggregate::InterquartileMean).unwrap_or(mean);
             records.push(SummaryRecord {
                 editor: group.editor.into(),
                 world: group.world.map(Into::into),
                 metric: name.into(),
                 n: values.len(),
-                mean,
+                mean: mean.value,
                 std: sample_std(&values),
-                iqm,
-                ci95,
+                iqm: iqm.value,
+                ci95: mean.interval,
+                iqm_ci95: iqm.interval,
             });
         }
     }

@@ -1,8 +1,9 @@
 //! The command `ablate unlearn`: PPO over a grid of settings.
 
-use super::assign::assign;
-use super::config::{Plan, UnlearnConfig, editable_layer};
+use super::assign::{assign, fit_layers};
+use super::config::{Plan, UnlearnConfig};
 use super::error::RunError;
+use super::layers::editable_layers;
 use super::observer::Observer;
 use super::pool;
 use super::prepare::Prepared;
@@ -164,13 +165,14 @@ pub fn ablate_unlearn(
     let Some(stack) = targets.first().map(|target| &target.stack) else {
         return Err(RunError::Usage("--seeds is 0".into()));
     };
-    let layer = editable_layer(stack, first.config.layer_name())?;
+    let layers = &*editable_layers(stack, first.config.layer_name())?;
+    fit_layers(&first.plan, layers)?;
     let labels = [data.train.labels(), data.reward.labels(), data.test.labels()];
     let task = |cell: &Cell| Unlearning::new(cell.plan.forget, cell.plan.reward, labels);
     let notes = remarks(kept, data, stack, task(first), observer)?;
     let mut units = Vec::new();
     for cell in &cells {
-        for mut unit in assign(&cell.config, &cell.plan, data, task(cell), layer, &[], &targets) {
+        for mut unit in assign(&cell.config, &cell.plan, data, task(cell), layers, &[], &targets) {
             unit.unit.target_value = ABLATE_TARGET;
             units.push((cell, unit));
         }

@@ -4,8 +4,9 @@
 //! What lies before the edited layer is run once per network, so an edit costs what its own layer and
 //! the rest of the network cost.
 
-use super::config::{UnlearnConfig, editable_layer};
+use super::config::UnlearnConfig;
 use super::error::RunError;
+use super::layers::editable_layer;
 use super::loaded;
 use super::measure::Gauge;
 use super::observer::Observer;
@@ -400,7 +401,7 @@ fn run_chain(
             task,
             target: &current,
             training: None,
-            layer: 0,
+            layers: &[0],
             world,
             settings: &entry.settings,
             editor: entry.editor,
@@ -411,6 +412,7 @@ fn run_chain(
                 (base.step_of_view(kind), needs.then_some(policy))
             }),
             then_mask: false,
+            erasure: None,
         };
         let found = unit.run(observer)?;
         let all: Vec<u8> = gone.iter().chain(forget.iter()).collect();
@@ -502,7 +504,8 @@ fn measured(
             editor: entry.label.clone(),
             world: None,
             seed,
-            layer: index,
+            layers: vec![index],
+            masked: Vec::new(),
             parameters: whole,
             actions: None,
         },

@@ -27,12 +27,12 @@ pub(super) fn assign<'a>(
     plan: &'a Plan,
     data: &'a Prepared,
     task: Unlearning<'a>,
-    layer: usize,
+    layers: &'a [usize],
     policies: &'a [TrainedPolicy],
     targets: &'a [Target],
 ) -> Vec<Assignment<'a>> {
     let stack = targets.first().map(|target| &target.stack);
-    let edited = stack.and_then(|stack| stack.layers().get(layer));
+    let edited = stack.and_then(|stack| stack.layers().get(*layers.first()?));
     let matrix = edited.and_then(|layer| layer.kind().matrix()).unwrap_or((1, 1));
     let mut units = Vec::new();
     for &editor in &plan.editors {
@@ -55,7 +55,7 @@ pub(super) fn assign<'a>(
                     task,
                     target,
                     training: config.model.is_none().then_some(config.target.training),
-                    layer,
+                    layers,
                     world: match editor.acts {
                         Acts::MaskEach => config.world_of_weights(matrix),
                         _ if sees => config.world_of_view(kind),
@@ -70,11 +70,26 @@ pub(super) fn assign<'a>(
                         (config.step_of_view(kind), policy)
                     }),
                     then_mask: config.then_mask,
+                    erasure: plan.erasure.map(|erasure| (erasure, config.deep())),
                 },
             }));
         }
     }
     units
+}
+
+/// Checks that every editor of a plan can edit as many layers.
+pub(super) fn fit_layers(plan: &Plan, layers: &[usize]) -> Result<(), RunError> {
+    let one_layer = |view: View| matches!(view, View::Neurons | View::Policy);
+    let unfit = plan.editors.iter().find(|editor| one_layer(editor.view));
+    match (layers.len(), unfit) {
+        (2.., Some(editor)) => Err(RunError::Usage(format!(
+            "--editor {}: it acts on one layer, --layer names {}",
+            editor.name,
+            layers.len()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The network that was trained without the forget set.
@@ -121,7 +136,9 @@ impl Assignment<'_> {
     ) -> Result<RunRecord, RunError> {
         let Self { world, unit } = self;
         let stack = &unit.target.stack;
-        let layer = stack.layers().get(unit.layer);
+        let edited = || unit.layers.iter().filter_map(|&layer| stack.layers().get(layer));
+        let names: Vec<&str> = edited().map(|layer| layer.name()).collect();
+        let layer = edited().next();
         let (cols, rows) = layer.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
         let gauge = self.gauge();
         let js = reference
@@ -135,7 +152,7 @@ impl Assignment<'_> {
         let mut run = RunRecord {
             target: TargetRecord {
                 name: unit.target.name.clone(),
-                layer: layer.map_or(String::new(), |layer| layer.name().to_string()),
+                layer: names.join(","),
                 rows,
                 cols,
                 test_accuracy: gauge.test(&unit.target.parameters)?.all(),

@@ -78,7 +78,7 @@ impl Subject {
         reward: RewardKind,
         look: impl FnOnce(&mut World<'_>) -> R,
     ) -> Result<R, RunError> {
-        let layer = super::config::editable_layer(&self.stack, "fc2")?;
+        let layer = super::layers::editable_layer(&self.stack, "fc2")?;
         let mut parameters = self.parameters.clone();
         let mut task = Unlearning::new(ClassSet::of(&[7]), reward, [&[], &self.labels, &[]]);
         let batch = Batch::lanes(SAMPLES);

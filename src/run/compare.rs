@@ -1,8 +1,9 @@
 //! The command `compare unlearn`: every editor on the same targets, classes, budget and seeds.
 
-use super::assign::{Assignment, Reference, assign};
-use super::config::{Plan, UnlearnConfig, editable_layer};
+use super::assign::{Assignment, Reference, assign, fit_layers};
+use super::config::{Plan, UnlearnConfig};
 use super::error::RunError;
+use super::layers::editable_layers;
 use super::observer::Observer;
 use super::pool;
 use super::prepare::Prepared;
@@ -114,7 +115,8 @@ pub fn compare_unlearn(
     let Some(stack) = targets.first().map(|target| &target.stack) else {
         return Err(RunError::Usage("--seeds is 0".into()));
     };
-    let layer = editable_layer(stack, first.config.layer_name())?;
+    let layers = &*editable_layers(stack, first.config.layer_name())?;
+    fit_layers(&first.plan, layers)?;
     let task = |class: &Class| {
         let labels = [data.train.labels(), data.reward.labels(), data.test.labels()];
         Unlearning::new(class.plan.forget, class.plan.reward, labels)
@@ -132,7 +134,7 @@ pub fn compare_unlearn(
     let mut all: Vec<(&Class, Assignment<'_>)> = Vec::new();
     for class in &classes {
         let units =
-            assign(&class.config, &class.plan, data, task(class), layer, &policies, &targets);
+            assign(&class.config, &class.plan, data, task(class), layers, &policies, &targets);
         all.extend(units.into_iter().map(|unit| (class, unit)));
     }
     let book = Book::open(

@@ -1,16 +1,16 @@
 //! The settings of `unlearn`: what they may be, and what they come to.
 
+use super::erase::{COLD_BUDGET, COLD_SIGMA, Erase, WARM_BUDGET};
 use super::error::RunError;
 use super::loaded::default_layer;
 use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
 use super::target::{NAME, Target, TargetConfig};
 use crate::data::edit_distance;
-use crate::editor::{self, EditorInfo, REACH, Refine, Settings, View, full_rank_step};
+use crate::editor::{self, EditorInfo, EditorKind, REACH, Refine, Settings, View, full_rank_step};
 use crate::kernel::Kernel;
-use crate::nn::{Layer, Stack};
 use crate::ppo;
-use crate::task::{ClassSet, RewardKind};
+use crate::task::{ClassSet, ErasureConfig, Refit, RewardKind};
 use crate::world::{Config, Unit as StepUnit, WorldKind};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ pub struct UnlearnConfig {
     pub target: TargetConfig,
     /// A network that was loaded: the target of every seed, in place of networks that are trained.
     pub model: Option<Arc<Target>>,
-    /// Name of the edited layer; `None` for `fc2`, or of a loaded network its last hidden dense layer.
+    /// Name of the edited layer, or names of several with commas between them; `None` for `fc2`, or of a loaded network its last hidden dense layer.
     pub layer: Option<String>,
     /// The worlds, in the order of the report.
     pub worlds: Vec<WorldKind>,
@@ -70,6 +70,14 @@ pub struct UnlearnConfig {
     pub unit: Option<StepUnit>,
     /// λ.
     pub lambda: f32,
+    /// Whether and how features are made to forget too. [`erasing`](Self::erasing) sets what goes with it.
+    pub erase: Option<Erase>,
+    /// How the last layer is fitted anew for erasure; `None` for what goes with [`erase`](Self::erase).
+    pub refit: Option<Refit>,
+    /// Whether a refit looks at every hidden layer behind the first edited one; `None`: where it is a softmax.
+    pub deep: Option<bool>,
+    /// Initial step size of the editors that are separable CMA-ES; `None` for their own.
+    pub sigma: Option<f32>,
     /// Whether the forgotten classes' outputs are switched off after every edit, references aside.
     pub then_mask: bool,
     /// What pays; `None` for the preset's.
@@ -107,6 +115,10 @@ impl Default for UnlearnConfig {
             step: None,
             unit: None,
             lambda: 0.5,
+            erase: None,
+            refit: None,
+            deep: None,
+            sigma: None,
             then_mask: false,
             reward: None,
             episode_length: 1,
@@ -125,6 +137,7 @@ pub(super) struct Plan {
     pub(super) settings: Settings,
     pub(super) reward: RewardKind,
     pub(super) forget: ClassSet,
+    pub(super) erasure: Option<ErasureConfig>,
 }
 
 impl UnlearnConfig {
@@ -147,6 +160,10 @@ impl UnlearnConfig {
         world.step = self.step.unwrap_or(match (kind, world.unit) {
             (WorldKind::Mask, _) if self.preset == Preset::Paper => 1.0,
             (WorldKind::Shift, StepUnit::Absolute) => ABSOLUTE_STEP,
+            _ if matches!(self.erase, Some(Erase::Cold | Erase::Off)) => {
+                // The entries of D shrink as 1/√r.
+                world.step * (self.rank as f32).sqrt()
+            }
             _ => world.step,
         });
         world.rank = self.rank;
@@ -183,13 +200,16 @@ impl UnlearnConfig {
     pub(super) fn budget_for(&self, editor: &EditorInfo, kind: WorldKind) -> u64 {
         match editor.view {
             View::None => self.budget_of(kind),
-            View::Inputs => 0,
+            View::Inputs if editor.kind == EditorKind::Closed => 0,
+            View::Inputs => self.budget.unwrap_or(WARM_BUDGET),
             View::Neurons | View::Policy => self.budget.unwrap_or(VIEW_BUDGET),
         }
     }
 
     pub(super) fn budget_of(&self, kind: WorldKind) -> u64 {
         self.budget.unwrap_or(match (self.preset, kind) {
+            _ if self.erase == Some(Erase::Warm) => WARM_BUDGET,
+            _ if self.erase.is_some() => COLD_BUDGET,
             (Preset::Paper, _) => 10_240,
             (Preset::Edit, WorldKind::Shift) => 2_000,
             (Preset::Edit, WorldKind::Mask) => 5_000,
@@ -222,6 +242,12 @@ impl UnlearnConfig {
                 ));
             }
         }
+        if self.erase.is_none() && (self.refit.is_some() || self.deep.is_some()) {
+            return usage("--refit and --deep say how --erase pays: they need it".into());
+        }
+        if self.sigma.is_some_and(|sigma| !(sigma > 0.0 && sigma.is_finite())) {
+            return usage("--sigma must be a number above 0".into());
+        }
         for &kind in &self.worlds {
             if let Err(error) = self.world(kind).validate() {
                 return usage(error.to_string());
@@ -245,6 +271,11 @@ impl UnlearnConfig {
             kernel: self.kernel,
             refine: self.refine,
             policy_seed: self.policy_seed,
+            sigma: self.sigma.or(match self.erase {
+                Some(Erase::Cold | Erase::Off) => Some(COLD_SIGMA),
+                _ => None,
+            }),
+            warm_sigma: self.sigma,
         })
     }
 
@@ -266,6 +297,7 @@ impl UnlearnConfig {
             settings: self.settings()?,
             reward: self.reward_kind(),
             forget,
+            erasure: self.erasure(),
         })
     }
 
@@ -330,6 +362,10 @@ impl UnlearnConfig {
             ("refine".into(), json!(self.refine.map(Refine::name))),
             ("reward".into(), json!(reward)),
             ("then_mask".into(), json!(self.then_mask)),
+            ("erase".into(), json!(self.erase.map(Erase::name))),
+            ("refit".into(), json!(self.erasure().map(|erasure| erasure.refit.name()))),
+            ("refit_deep".into(), json!(self.erasure().map(|_| self.deep()))),
+            ("sigma".into(), json!(self.sigma)),
             ("seeds".into(), json!(self.seeds)),
             ("seed".into(), json!(self.seed)),
             ("split_seed".into(), json!(self.split_seed)),
@@ -364,25 +400,6 @@ const VIEW_BUDGET: u64 = 60;
 
 /// ShiftWorld's step in absolute units: what 1.5 × rms is for the layer 128 × 32 of `digits-cnn`.
 const ABSOLUTE_STEP: f32 = 0.2;
-
-/// Index of the dense or convolutional layer `name` of `stack`.
-///
-/// # Errors
-/// [`RunError::Failed`] lists the layers that can be edited.
-pub(super) fn editable_layer(stack: &Stack, name: &str) -> Result<usize, RunError> {
-    let editable = |layer: &&Layer| layer.kind().matrix().is_some();
-    let found = stack.find(name);
-    found
-        .filter(|&index| stack.layers().get(index).is_some_and(|layer| editable(&layer)))
-        .ok_or_else(|| {
-            let names: Vec<_> =
-                stack.layers().iter().filter(editable).map(|layer| layer.name()).collect();
-            RunError::Failed(format!(
-                "--layer {name}: the network has no dense or conv2d layer of that name (it has {})",
-                names.join(", ")
-            ))
-        })
-}
 
 fn unknown_editor(name: &str) -> String {
     let names: Vec<_> = editor::EDITORS.iter().map(|editor| editor.name).collect();

@@ -1,7 +1,7 @@
 //! Networks and edits on disk.
 
 use super::apply::{Applied, AppliedRow};
-use super::config::editable_layer;
+use super::edits::{describe_edit, encode_edit};
 use super::error::RunError;
 use super::loaded;
 use super::policy::TrainedPolicy;
@@ -9,12 +9,9 @@ use super::prepare::Prepared;
 use super::target::{Target, TargetConfig, network_digest};
 use super::unlearn::{Artifact, Unlearned};
 use crate::data::SafeTensors;
-use crate::kernel::Kernel;
 use crate::nn::Kind;
 use crate::num;
-use crate::slab::Heap;
-use crate::snapshot::{EditFile, FileKind, MAGIC, NetworkFile, SnapshotError, peek};
-use crate::world::{Change, Unit, WorldKind};
+use crate::snapshot::{FileKind, MAGIC, NetworkFile, SnapshotError, peek};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -83,7 +80,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, RunError> {
         .map_err(|error| RunError::Failed(format!("{}: cannot be read: {error}", path.display())))
 }
 
-fn at(path: &Path) -> impl Fn(SnapshotError) -> RunError + '_ {
+pub(super) fn at(path: &Path) -> impl Fn(SnapshotError) -> RunError + '_ {
     move |error| RunError::Failed(format!("{}: {error}", path.display()))
 }
 
@@ -126,93 +123,7 @@ pub fn load_network(path: &Path) -> Result<Target, RunError> {
     })
 }
 
-/// Applies an edit file to the network that it was made for, and checks both digests.
-///
-/// # Errors
-/// [`RunError::Failed`]: a file that cannot be read, a network that the edit was not made for, or a
-/// result with another digest than the edit promises.
-pub fn apply_edit(
-    kernel: Kernel,
-    edit_path: &Path,
-    model_path: &Path,
-    network: &Target,
-) -> Result<Target, RunError> {
-    let bytes = read_file(edit_path)?;
-    let edit = EditFile::read(&bytes).map_err(at(edit_path))?;
-    let found = digest(&network.parameters);
-    if found != edit.before {
-        return Err(RunError::Failed(format!(
-            "{}: not the network that {} was made for (digest {found:016x}, expected {:016x})",
-            model_path.display(),
-            edit_path.display(),
-            edit.before
-        )));
-    }
-    let wrong = |what: String| RunError::Failed(format!("{}: {what}", edit_path.display()));
-    let layer =
-        editable_layer(&network.stack, edit.layer).map_err(|error| wrong(error.to_string()))?;
-    let change = Change {
-        kind: if edit.shift { WorldKind::Shift } else { WorldKind::Mask },
-        rank: edit.rank,
-        step: edit.step * edit.unit,
-        inputs: edit.inputs,
-        outputs: edit.outputs,
-    };
-    let actions: Vec<f32> = edit.actions().collect();
-    let range = network.stack.layers().get(layer).map(|layer| layer.weight_range());
-    let range = range.unwrap_or_default();
-    let mut parameters = network.parameters.clone();
-    let weights = parameters.get(range.clone()).unwrap_or_default();
-    let columns: Option<Vec<usize>> =
-        edit.columns().map(|columns| columns.map(|column| column as usize).collect());
-    let rows = weights.chunks(edit.outputs.max(1));
-    let own: Vec<f32> = match &columns {
-        None => weights.to_vec(),
-        Some(columns) => {
-            let rows: Vec<&[f32]> = rows.collect();
-            let of = |&column: &usize| rows.get(column).copied().unwrap_or_default();
-            columns.iter().flat_map(of).copied().collect()
-        }
-    };
-    let own = changed(kernel, own, &change, &actions).map_err(|error| wrong(error.to_string()))?;
-    let weights = parameters.get_mut(range).unwrap_or_default();
-    match &columns {
-        None => weights.copy_from_slice(&own),
-        Some(columns) => {
-            for (&column, row) in columns.iter().zip(own.chunks(edit.outputs.max(1))) {
-                let to = weights.get_mut(column * row.len()..(column + 1) * row.len());
-                to.unwrap_or_default().copy_from_slice(row);
-            }
-        }
-    }
-    let edited = digest(&parameters);
-    if edited != edit.after {
-        return Err(wrong(format!(
-            "gives a network of digest {edited:016x}, it promises {:016x}",
-            edit.after
-        )));
-    }
-    Ok(Target { parameters, ..network.clone() })
-}
-
-/// `weights` after the actions of one episode.
-fn changed(
-    kernel: Kernel,
-    mut weights: Vec<f32>,
-    change: &Change,
-    actions: &[f32],
-) -> Result<Vec<f32>, crate::error::ShapeError> {
-    let mut heap = Heap::new(change.need());
-    let mut arena = heap.arena();
-    let scratch = arena.take(change.need().f32s).unwrap_or_default();
-    for action in actions.chunks_exact(change.action_len().max(1)) {
-        let before = weights.clone();
-        change.form(kernel, action, &before, scratch, &mut weights)?;
-    }
-    Ok(weights)
-}
-
-fn digest(parameters: &[f32]) -> u64 {
+pub(super) fn digest(parameters: &[f32]) -> u64 {
     let mut digest = num::Digest::new();
     digest.values(parameters);
     digest.finish()
@@ -280,25 +191,8 @@ pub fn inspect(path: &Path) -> Result<String, RunError> {
                 let _ = writeln!(text, "  {:<8} {what}{rms}", layer.name());
             }
         }
-        FileKind::Edit | FileKind::WordEdit => {
-            let edit = EditFile::read(&bytes).map_err(at(path))?;
-            let (world, unit) = match (edit.shift, edit.absolute) {
-                (false, _) => ("mask", String::new()),
-                (true, true) => ("shift", " (absolute)".into()),
-                (true, false) => ("shift", format!(" x rms {:.6}", edit.unit)),
-            };
-            let _ = writeln!(
-                text,
-                "{world} world, layer {} ({} x {}), {} step(s) of rank {}, s = {}{unit}\nnetwork {:016x} -> {:016x}",
-                edit.layer,
-                edit.inputs,
-                edit.outputs,
-                edit.steps,
-                edit.rank,
-                edit.step,
-                edit.before,
-                edit.after
-            );
+        FileKind::Edit | FileKind::WordEdit | FileKind::Edits => {
+            text += &describe_edit(&bytes, path)?;
         }
         FileKind::Policy => {
             let policy = TrainedPolicy::read(&path.display().to_string(), &bytes)?;
@@ -495,25 +389,10 @@ impl Store {
         let (Some(world), Some(actions)) = (artifact.world, &artifact.actions) else {
             return Ok(());
         };
-        let Some(layer) = target.stack.layers().get(artifact.layer) else { return Ok(()) };
-        let Some((inputs, outputs)) = layer.kind().matrix() else { return Ok(()) };
-        let rms = num::rms(target.parameters.get(layer.weight_range()).unwrap_or_default());
-        let absolute = world.kind == WorldKind::Mask || world.unit == Unit::Absolute;
-        let file = EditFile::new(
-            world.kind == WorldKind::Shift,
-            absolute,
-            world.step,
-            if absolute { 1.0 } else { rms },
-            world.rank,
-            actions.len() / world.action_len(inputs, outputs).max(1),
-            layer.name(),
-            (inputs, outputs),
-            (digest(&target.parameters), digest(&artifact.parameters)),
-        );
         let path = self.edits().join(format!("{name}.rwe"));
-        let mut bytes = vec![0; file.bound()];
-        let len = file.write(actions, &mut bytes).map_err(at(&path))?;
-        bytes.truncate(len);
-        write_file(&path, &bytes)
+        match encode_edit(target, artifact, &world, actions, &path)? {
+            Some(bytes) => write_file(&path, &bytes),
+            None => Ok(()),
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Networks that were loaded rather than trained here.
 
-use super::config::editable_layer;
 use super::error::RunError;
 use super::files::{load_network, save_network, write_file};
+use super::layers::editable_layers;
 use super::target::Target;
 use crate::data::{DIGITS_DIGEST, DataError, Foreign, SafeTensors};
 use crate::editor::EDITORS;
@@ -96,8 +96,9 @@ pub fn extension(network: &Target) -> &'static str {
 /// # Errors
 /// [`RunError::Failed`] when there is no such layer, or [`Foreign::writable`] refuses.
 pub fn check_writable(model: &Target, layer: Option<&str>) -> Result<(), RunError> {
-    let index = editable_layer(&model.stack, layer.unwrap_or(default_layer(&model.stack)))?;
-    model.foreign.as_ref().map_or(Ok(()), |foreign| foreign.writable(index).map_err(failed))
+    let layers = editable_layers(&model.stack, layer.unwrap_or(default_layer(&model.stack)))?;
+    let Some(foreign) = &model.foreign else { return Ok(()) };
+    layers.into_iter().try_for_each(|index| foreign.writable(index).map_err(failed))
 }
 
 /// Name of the layer of a loaded network that is edited by default: the last dense layer before the

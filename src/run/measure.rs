@@ -42,6 +42,15 @@ impl Gauge<'_> {
     /// Score and reward on the reward split.
     pub(super) fn score(&self, parameters: &[f32]) -> Result<(Score, f32), RunError> {
         let mut task = self.task;
+        self.score_by(&mut task, parameters)
+    }
+
+    /// The same by another task.
+    pub(super) fn score_by(
+        &self,
+        task: &mut dyn Task,
+        parameters: &[f32],
+    ) -> Result<(Score, f32), RunError> {
         let score = self.on(&self.data.reward, parameters, |net| task.score(net, Split::Reward))?;
         Ok((score, self.lambda * score.utility + (1.0 - self.lambda) * score.edit))
     }
@@ -63,6 +72,19 @@ impl Gauge<'_> {
             utility: score.utility,
             edit: score.edit,
             reward,
+        })
+    }
+
+    /// What the tug-of-war score compares, from whole passes: a check of quicker ways.
+    #[cfg(test)]
+    pub(super) fn accuracies(&self, parameters: &[f32]) -> Result<metric::TowAccuracies, RunError> {
+        let train = self
+            .on(&self.data.train_panels, parameters, |net| self.task.accuracy(net, Split::Train))?;
+        let test = self.test(parameters)?;
+        Ok(metric::TowAccuracies {
+            forget_train: f64::from(train.forget()),
+            retain_train: f64::from(train.retain()),
+            retain_test: f64::from(test.retain()),
         })
     }
 

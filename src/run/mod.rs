@@ -13,9 +13,12 @@ mod bench;
 mod compare;
 mod config;
 pub mod debias;
+mod edits;
+mod erase;
 mod error;
 mod evaluate;
 mod files;
+mod layers;
 mod loaded;
 mod measure;
 mod observer;
@@ -38,10 +41,12 @@ pub use bench::{
 pub use compare::{CompareConfig, Compared, compare_unlearn, compared_results};
 pub use config::{DEFAULT_EDITORS, Preset, TARGET_VALUE, UnlearnConfig};
 pub use debias::save_text_networks;
+pub use edits::apply_edit;
+pub use erase::Erase;
 pub use error::RunError;
 pub use evaluate::{Evaluation, PartAccuracy, evaluate};
 pub(crate) use files::Staged;
-pub use files::{Store, apply_edit, inspect, load_network, save_network, target_key, write_file};
+pub use files::{Store, inspect, load_network, save_network, target_key, write_file};
 pub use loaded::{
     check_writable, editors_for, extension, load_any_model, load_model, near_chance, save_model,
 };

@@ -252,9 +252,12 @@ pub struct SummaryRecord {
     /// Mean of the middle half.
     #[serde(deserialize_with = "nullable")]
     pub iqm: f64,
-    /// 95 % bootstrap interval of the mean; null for a single run.
+    /// 95 % bootstrap interval of the mean (stratified by what is forgotten); null for a single run.
     #[serde(deserialize_with = "nullable_pair")]
     pub ci95: Option<[f64; 2]>,
+    /// The same of `iqm`.
+    #[serde(default, deserialize_with = "nullable_pair")]
+    pub iqm_ci95: Option<[f64; 2]>,
 }
 
 /// Everything that an ablation found out.

@@ -1,7 +1,7 @@
 //! Training a policy that transfers: source networks, contexts, policy seeds.
 
-use super::config::editable_layer;
 use super::error::RunError;
+use super::layers::editable_layer;
 use super::observer::Observer;
 use super::policy::TrainedPolicy;
 use super::pool;

@@ -15,9 +15,10 @@ use crate::env::Env;
 use crate::kernel::Kernel;
 use crate::model::Training;
 use crate::num;
-use crate::slab::Heap;
-use crate::task::{ClassSet, Unlearning};
+use crate::slab::{Heap, Need};
+use crate::task::{ClassSet, Erasure, ErasureConfig, Score, Task, Unlearning, erasure_taps};
 use crate::world::{Config, FeatureSet, NeuronRequest, Neurons, RewardForm, World};
+use std::ops::Range;
 use std::time::Instant;
 
 /// What a unit works with.
@@ -28,7 +29,8 @@ pub(super) struct Unit<'a> {
     pub(super) target: &'a Target,
     /// How the target was trained; `None` for one that was loaded.
     pub(super) training: Option<Training>,
-    pub(super) layer: usize,
+    /// Indices of the edited layers, rising.
+    pub(super) layers: &'a [usize],
     pub(super) world: Config,
     pub(super) settings: &'a Settings,
     pub(super) editor: &'static EditorInfo,
@@ -38,6 +40,8 @@ pub(super) struct Unit<'a> {
     pub(super) view: Option<(f32, Option<&'a TrainedPolicy>)>,
     /// Whether the forgotten classes' outputs are switched off afterwards.
     pub(super) then_mask: bool,
+    /// What erasure pays for, and whether it looks at every hidden layer behind the first edited one.
+    pub(super) erasure: Option<(ErasureConfig, bool)>,
 }
 
 /// What a unit found.
@@ -68,7 +72,14 @@ impl Unit<'_> {
         let original = &self.target.parameters;
         let mut own = original.clone();
         let mut network_parameters = original.clone();
-        let mut task = self.task;
+        let mut direct = self.task;
+        let taps = self.taps();
+        let mut task_heap = Heap::new(self.task_need(&taps));
+        let mut erasure = self.erasing(&taps, &mut task_heap)?;
+        let task: &mut dyn Task = match &mut erasure {
+            Some(erasure) => erasure,
+            None => &mut direct,
+        };
         let training = self.training.map(|training| TrainingSet {
             samples: self.data.train.samples(),
             training,
@@ -76,15 +87,15 @@ impl Unit<'_> {
         });
         let samples = self.data.reward.samples();
         let mut world_heap =
-            Heap::new(World::need(&self.world, stack, self.layer, samples.batch.samples()));
-        let mut world = World::new(
+            Heap::new(World::need_of(&self.world, stack, self.layers, samples.batch.samples()));
+        let mut world = World::over(
             self.world,
             self.kernel,
             stack,
             &mut own,
-            self.layer,
+            self.layers,
             samples,
-            &mut task,
+            task,
             &mut world_heap.arena(),
         )?;
         let spec = world.spec();
@@ -97,14 +108,14 @@ impl Unit<'_> {
         let mut neuron_heaps: Vec<Heap> = requests
             .iter()
             .map(|request| {
-                Heap::new(Neurons::need(stack, self.layer, samples.labels.len(), request))
+                Heap::new(Neurons::need(stack, self.first(), samples.labels.len(), request))
             })
             .collect();
         let neuron_bytes: usize = neuron_heaps.iter().map(Heap::bytes).sum();
         let mut neurons = Vec::with_capacity(requests.len());
         for (request, heap) in requests.iter().zip(&mut neuron_heaps) {
             let mut arena = heap.arena();
-            let (kernel, layer) = (self.kernel, self.layer);
+            let (kernel, layer) = (self.kernel, self.first());
             neurons
                 .push(Neurons::new(kernel, stack, original, layer, samples, *request, &mut arena)?);
         }
@@ -117,9 +128,10 @@ impl Unit<'_> {
         };
         let mut editor_heap =
             Heap::new(JobMemory::need(&spec).and(self.editor.editor.need(&shape)));
-        let peak_bytes = (world_heap_bytes(&self.world, stack, self.layer, samples.labels.len())
-            + neuron_bytes
-            + editor_heap.bytes()) as u64;
+        let world_need = World::need_of(&self.world, stack, self.layers, samples.labels.len());
+        let task_need = self.task_need(&taps);
+        let bytes = 4 * (world_need.f32s + task_need.f32s + task_need.u32s);
+        let peak_bytes = (bytes + neuron_bytes + editor_heap.bytes()) as u64;
         let mut arena = editor_heap.arena();
         let memory = JobMemory::new(&spec, &mut arena)?;
         let network = Network {
@@ -130,7 +142,6 @@ impl Unit<'_> {
             training,
             reward: Some(samples),
         };
-        let layers = [self.layer];
         let mut curve = Curve::new(self.budget, observer);
         let mut trace = |point: Point| curve.point(point);
         let mut job = Job::new(
@@ -144,7 +155,7 @@ impl Unit<'_> {
             memory,
             Some(network),
         )?
-        .with_layers(&layers);
+        .with_layers(self.layers);
         if let Some((step, _)) = self.view {
             job = job.with_sight(Sight { neurons: &mut neurons, columns: None, policies, step });
         }
@@ -168,15 +179,15 @@ impl Unit<'_> {
             task: self.task,
             lambda: self.world.lambda,
         };
-        let weights =
-            stack.layers().get(self.layer).map(|layer| layer.weight_range()).unwrap_or_default();
         let mut with_actions = |actions: &[f32]| -> Result<Vec<f32>, RunError> {
             world.apply(actions)?;
             let mut parameters = original.clone();
-            if let (Some(edited), Some(slot)) =
-                (world.edited(), parameters.get_mut(weights.clone()))
-            {
-                slot.copy_from_slice(edited.weights);
+            for (index, range) in self.weights().into_iter().enumerate() {
+                if let (Some(edited), Some(slot)) =
+                    (world.edited_part(index), parameters.get_mut(range))
+                {
+                    slot.copy_from_slice(edited.weights);
+                }
             }
             self.mask(&mut parameters)?;
             Ok(parameters)
@@ -201,20 +212,20 @@ impl Unit<'_> {
                 Some(PolicyFigures {
                     retain_test: kept.retain(),
                     forget_test: kept.forget(),
-                    reward: gauge.score(&parameters)?.1,
+                    reward: self.score(&gauge, &parameters)?.1,
                 })
             }
         };
-        if let Some(layer) = stack.layers().get(self.layer) {
-            let change = world.change();
+        for (layer, change) in world.changes() {
+            let Some(layer) = stack.layers().get(layer) else { continue };
             let of = |range| parameters.get(range).unwrap_or_default();
             digest.weights(of(layer.weight_range()), change.inputs, change.outputs);
             digest.values(layer.bias_range().map(of).unwrap_or_default());
         }
         Ok(Found {
-            before: gauge.figures(original)?,
-            after: gauge.figures(&parameters)?,
-            edit_norm: edit_norm(original, &parameters, weights),
+            before: self.figures(&gauge, original)?,
+            after: self.figures(&gauge, &parameters)?,
+            edit_norm: edit_norm(original, &parameters, &self.weights()),
             parameters,
             actions,
             policy,
@@ -229,9 +240,71 @@ impl Unit<'_> {
 }
 
 impl Unit<'_> {
+    /// The first edited layer.
+    fn first(&self) -> usize {
+        self.layers.first().copied().unwrap_or(usize::MAX)
+    }
+
+    /// Where the weights of the edited layers lie.
+    fn weights(&self) -> Vec<Range<usize>> {
+        let layers = self.target.stack.layers();
+        let of = |&layer: &usize| layers.get(layer).map(|layer| layer.weight_range());
+        self.layers.iter().filter_map(of).collect()
+    }
+
+    /// The layers that erasure looks at.
+    fn taps(&self) -> Vec<(usize, usize)> {
+        self.erasure.map_or(Vec::new(), |(_, deep)| {
+            erasure_taps(&self.target.stack, self.first(), deep).to_vec()
+        })
+    }
+
+    fn task_need(&self, taps: &[(usize, usize)]) -> Need {
+        if self.erasure.is_none() {
+            return Need::default();
+        }
+        Erasure::need(taps, self.data.reward.len(), self.target.stack.outputs())
+    }
+
+    /// The task with the terms of erasure, if they are paid for.
+    fn erasing<'h>(
+        &'h self,
+        taps: &[(usize, usize)],
+        heap: &'h mut Heap,
+    ) -> Result<Option<Erasure<'h>>, RunError> {
+        let Some((config, _)) = self.erasure else { return Ok(None) };
+        let classes = self.target.stack.outputs();
+        Ok(Some(Erasure::new(config, self.task, taps, classes, &mut heap.arena())?))
+    }
+
+    /// Score and reward as they are paid.
+    fn score(&self, gauge: &Gauge<'_>, parameters: &[f32]) -> Result<(Score, f32), RunError> {
+        let taps = self.taps();
+        let mut heap = Heap::new(self.task_need(&taps));
+        match self.erasing(&taps, &mut heap)? {
+            Some(mut erasure) => gauge.score_by(&mut erasure, parameters),
+            None => gauge.score(parameters),
+        }
+    }
+
+    /// All figures, the score as it is paid.
+    fn figures(&self, gauge: &Gauge<'_>, parameters: &[f32]) -> Result<Figures, RunError> {
+        let figures = gauge.figures(parameters)?;
+        if self.erasure.is_none() {
+            return Ok(figures);
+        }
+        let (score, reward) = self.score(gauge, parameters)?;
+        Ok(Figures { utility: score.utility, edit: score.edit, reward, ..figures })
+    }
+
+    /// Whether the forgotten classes' outputs are switched off after the edit: not after a reference's.
+    pub(super) fn masks(&self) -> bool {
+        self.then_mask && self.editor.kind != EditorKind::Reference
+    }
+
     /// Switches the forgotten classes' outputs off, if that is asked for.
     fn mask(&self, parameters: &mut [f32]) -> Result<(), RunError> {
-        if !self.then_mask || self.editor.kind == EditorKind::Reference {
+        if !self.masks() {
             return Ok(());
         }
         mask_logits(&self.target.stack, parameters, self.task.forget())
@@ -258,18 +331,12 @@ impl Unit<'_> {
     }
 }
 
-fn world_heap_bytes(
-    world: &Config,
-    stack: &crate::nn::Stack,
-    layer: usize,
-    samples: usize,
-) -> usize {
-    4 * World::need(world, stack, layer, samples).f32s
-}
-
-/// ‖ΔW‖_F / ‖W‖_F over the edited layer's weights.
-pub(super) fn edit_norm(original: &[f32], edited: &[f32], weights: core::ops::Range<usize>) -> f64 {
-    let of = |parameters: &[f32]| parameters.get(weights.clone()).unwrap_or_default().to_vec();
+/// ‖ΔW‖_F / ‖W‖_F over the edited layers' weights.
+pub(super) fn edit_norm(original: &[f32], edited: &[f32], weights: &[Range<usize>]) -> f64 {
+    let of = |parameters: &[f32]| -> Vec<f32> {
+        let parts = weights.iter().map(|range| parameters.get(range.clone()).unwrap_or_default());
+        parts.flatten().copied().collect()
+    };
     let (old, new) = (of(original), of(edited));
     let change: Vec<f32> = new.iter().zip(&old).map(|(new, old)| new - old).collect();
     let whole = f64::from(num::norm(&old));

@@ -1,9 +1,10 @@
 //! The command `unlearn`: every editor × world × seed on targets that are trained here, or on one that
 //! was loaded.
 
-use super::assign::{Assignment, Reference, assign};
-use super::config::{UnlearnConfig, editable_layer};
+use super::assign::{Assignment, Reference, assign, fit_layers};
+use super::config::UnlearnConfig;
 use super::error::RunError;
+use super::layers::editable_layers;
 use super::loaded;
 use super::measure::Gauge;
 use super::observer::Observer;
@@ -25,8 +26,10 @@ pub struct Artifact {
     pub world: Option<Config>,
     /// Seed of target and editor.
     pub seed: u64,
-    /// Index of the edited layer.
-    pub layer: usize,
+    /// Indices of the edited layers, rising.
+    pub layers: Vec<usize>,
+    /// Classes whose outputs were switched off afterwards.
+    pub masked: Vec<u8>,
     /// Parameters of the edited network.
     pub parameters: Vec<f32>,
     /// The actions that made it, for editors that act.
@@ -62,14 +65,15 @@ pub fn unlearn(
     let Some(stack) = targets.first().map(|target| &target.stack) else {
         return Err(RunError::Usage("--seeds is 0".into()));
     };
-    let layer = editable_layer(stack, config.layer_name())?;
+    let layers = &*editable_layers(stack, config.layer_name())?;
+    fit_layers(&plan, layers)?;
     let task = Unlearning::new(
         plan.forget,
         plan.reward,
         [data.train.labels(), data.reward.labels(), data.test.labels()],
     );
     let notes = remarks(config, data, stack, task, observer)?;
-    let units = assign(config, &plan, data, task, layer, &policies, &targets);
+    let units = assign(config, &plan, data, task, layers, &policies, &targets);
     observer.phase("editing", units.len());
     let found = pool::map(&units, config.threads, |unit| unit.run(observer))?;
 
@@ -98,7 +102,8 @@ pub fn unlearn(
             editor: unit.editor.name.into(),
             world: world.map(|_| unit.world),
             seed: unit.target.seed,
-            layer,
+            layers: layers.to_vec(),
+            masked: if unit.masks() { plan.forget.iter().collect() } else { Vec::new() },
             parameters: found.parameters.clone(),
             actions: found.actions.clone(),
         })
@@ -124,8 +129,9 @@ pub(super) fn remarks(
     task: Unlearning<'_>,
     observer: &dyn Observer,
 ) -> Result<Vec<String>, RunError> {
-    let Some(model) = &config.model else { return Ok(Vec::new()) };
-    let mut notes = loaded::notes(model, &data.digest);
+    let mut notes = config.notes();
+    let Some(model) = &config.model else { return Ok(notes) };
+    notes.extend(loaded::notes(model, &data.digest));
     let gauge = Gauge { kernel: config.kernel, stack, data, task, lambda: config.lambda };
     let accuracy = gauge.test(&model.parameters)?.all();
     if let Some(warning) = loaded::near_chance(&model.name, accuracy.into(), stack.outputs()) {

@@ -24,6 +24,8 @@ pub enum FileKind {
     Policy,
     /// An edit of some of the inputs of a layer (`.rwe`).
     WordEdit,
+    /// Edits of several layers, and outputs that are switched off (`.rwe`).
+    Edits,
 }
 
 impl FileKind {
@@ -33,16 +35,18 @@ impl FileKind {
             Self::Edit => b'E',
             Self::Policy => b'P',
             Self::WordEdit => b'W',
+            Self::Edits => b'M',
         }
     }
 
-    /// "a network", "an edit", "a policy" or "an edit of some inputs".
+    /// "a network", "an edit", "a policy", "an edit of some inputs" or "several edits".
     pub const fn name(self) -> &'static str {
         match self {
             Self::Network => "a network",
             Self::Edit => "an edit",
             Self::Policy => "a policy",
             Self::WordEdit => "an edit of some inputs",
+            Self::Edits => "several edits",
         }
     }
 }
@@ -152,7 +156,8 @@ pub fn peek(bytes: &[u8]) -> Result<Head, SnapshotError> {
     let cut = SnapshotError::Length { expected: HEAD, found: bytes.len() };
     let (head, body) = bytes.split_at_checked(HEAD).ok_or(cut)?;
     let &[_, _, _, byte, v0, v1, l0, l1, l2, l3, c0, c1, c2, c3] = head else { return Err(cut) };
-    let kinds = [FileKind::Network, FileKind::Edit, FileKind::Policy, FileKind::WordEdit];
+    let kinds =
+        [FileKind::Network, FileKind::Edit, FileKind::Policy, FileKind::WordEdit, FileKind::Edits];
     let kind = kinds.into_iter().find(|kind| kind.byte() == byte);
     let kind = kind.ok_or(SnapshotError::UnknownKind { byte })?;
     let version = u16::from_le_bytes([v0, v1]);

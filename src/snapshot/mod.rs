@@ -9,10 +9,12 @@
 
 mod container;
 mod edit;
+mod edits;
 mod network;
 mod policy;
 
 pub use container::{FileKind, HEAD, Head, MAGIC, SnapshotError, VERSION, peek};
 pub use edit::{EditFile, encode_columns};
+pub use edits::{EditsFile, MOST_EDITS};
 pub use network::NetworkFile;
 pub use policy::PolicyFile;

@@ -1,42 +1,45 @@
 //! MaskWorld and ShiftWorld as an environment.
 
 use super::action::Change;
-use super::config::{Config, ConfigError, Observation, RewardForm, Unit, WorldKind};
+use super::config::{Config, RewardForm, Unit, WorldKind};
+use super::error::WorldError;
+use super::part::{Part, parts_need};
 use crate::env::{Edit, Edited, End, Env, EnvError, Space, Spec, Step};
 use crate::kernel::Kernel;
-use crate::model::{self, ForwardError, Prefix, Samples, SparseSamples, Split};
+use crate::model::{ForwardError, Prefix, Samples, SparseSamples};
 use crate::nn::Stack;
-use crate::num;
 use crate::slab::{Arena, Need};
 use crate::task::{Score, Task};
 use core::fmt;
+use heapless::Vec;
 
-/// One layer of one network under edit, paid by one task on the reward split.
+/// Layers that one world edits, at most.
+pub const MOST_LAYERS: usize = 8;
+
+/// One layer of one network under edit, or several, paid by one task on the reward split.
+///
+/// With several layers an action is one after the other's, in the order of the layers, and so is an
+/// observation; each layer has a unit of its own. The network is run from the first of them on.
 ///
 /// It never sees the test split: it holds the reward split's samples only.
 pub struct World<'a> {
-    config: Config,
-    kernel: Kernel,
-    change: Change,
-    prefix: Prefix<'a>,
-    task: &'a mut dyn Task,
-    /// Weights as edited so far; stale while `pristine`.
-    weights: &'a mut [f32],
+    pub(super) config: Config,
+    pub(super) kernel: Kernel,
+    pub(super) change: Change,
+    pub(super) prefix: Prefix<'a>,
+    pub(super) task: &'a mut dyn Task,
+    /// The layers that are edited, the prefix's first.
+    pub(super) parts: Vec<Part<'a>, MOST_LAYERS>,
     /// Nothing has been edited since the last reset, so the weights are the original ones: a reset
     /// need not copy them.
-    pristine: bool,
-    /// Weights being formed by a step.
-    trial: &'a mut [f32],
-    scratch: &'a mut [f32],
+    pub(super) pristine: bool,
     /// The action as carried out (clipped, if so configured).
-    action: &'a mut [f32],
-    /// 1/rms of the unedited weights, for the observation; 1 for raw observations.
-    inverse: f32,
+    pub(super) action: &'a mut [f32],
     /// Steps taken in this episode; `None` when none is running.
-    time: Option<usize>,
+    pub(super) time: Option<usize>,
     /// Value of the network as edited so far, and of the unedited one.
-    value: f32,
-    original: Score,
+    pub(super) value: f32,
+    pub(super) original: Score,
 }
 
 impl fmt::Debug for World<'_> {
@@ -49,51 +52,27 @@ impl fmt::Debug for World<'_> {
     }
 }
 
-/// Why a world could not be built.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum WorldError {
-    /// A setting is out of range.
-    Config(ConfigError),
-    /// The network cannot be run, or the task does not fit it.
-    Forward(ForwardError),
-}
-
-impl fmt::Display for WorldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::Forward(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for WorldError {}
-
-impl From<ConfigError> for WorldError {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
-impl<E: Into<ForwardError>> From<E> for WorldError {
-    fn from(error: E) -> Self {
-        Self::Forward(error.into())
-    }
-}
-
 impl<'a> World<'a> {
     /// Memory of a world over `samples` reward samples.
     pub fn need(config: &Config, stack: &Stack, layer: usize, samples: usize) -> Need {
-        let accumulate = accumulates(config);
-        Prefix::need(stack, layer, samples, config.rank, accumulate)
-            .and(own_need(config, stack, layer))
+        Self::need_of(config, stack, &[layer], samples)
+    }
+
+    /// The same for several layers.
+    pub fn need_of(config: &Config, stack: &Stack, layers: &[usize], samples: usize) -> Need {
+        let first = layers.first().copied().unwrap_or(usize::MAX);
+        Prefix::need(stack, first, samples, config.rank, accumulates(config))
+            .and(parts_need(config, stack, layers))
     }
 
     /// Memory of a world over `samples` sparse reward samples.
     pub fn sparse_need(config: &Config, stack: &Stack, layer: usize, samples: usize) -> Need {
         let accumulate = accumulates(config);
-        Prefix::sparse_need(stack, layer, samples, config.rank, accumulate)
-            .and(own_need(config, stack, layer))
+        Prefix::sparse_need(stack, layer, samples, config.rank, accumulate).and(parts_need(
+            config,
+            stack,
+            &[layer],
+        ))
     }
 
     /// A world around layer `layer` of `stack`, dense or convolutional, paid by `task` on `samples`.
@@ -115,11 +94,30 @@ impl<'a> World<'a> {
         task: &'a mut dyn Task,
         arena: &mut Arena<'a>,
     ) -> Result<Self, WorldError> {
+        Self::over(config, kernel, stack, parameters, &[layer], samples, task, arena)
+    }
+
+    /// A world around several layers, in rising order.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), or when the layers do not rise.
+    #[allow(clippy::too_many_arguments)]
+    pub fn over(
+        config: Config,
+        kernel: Kernel,
+        stack: &'a Stack,
+        parameters: &'a mut [f32],
+        layers: &[usize],
+        samples: Samples<'a>,
+        task: &'a mut dyn Task,
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, WorldError> {
         config.validate()?;
         let (rank, accumulate) = (config.rank, accumulates(&config));
+        let first = layers.first().copied().ok_or(NO_LAYER)?;
         let prefix =
-            Prefix::new(kernel, stack, parameters, layer, samples, rank, accumulate, arena)?;
-        Self::around(config, kernel, prefix, task, arena)
+            Prefix::new(kernel, stack, parameters, first, samples, rank, accumulate, arena)?;
+        Self::around(config, kernel, stack, prefix, layers, task, arena)
     }
 
     /// As [`new`](Self::new) over sparse samples; the first layer is dense and takes them as they are.
@@ -144,30 +142,42 @@ impl<'a> World<'a> {
         let (rank, accumulate) = (config.rank, accumulates(&config));
         let prefix =
             Prefix::sparse(kernel, stack, parameters, layer, samples, rank, accumulate, arena)?;
-        Self::around(config, kernel, prefix, task, arena)
+        Self::around(config, kernel, stack, prefix, &[layer], task, arena)
     }
 
     fn around(
         config: Config,
         kernel: Kernel,
+        stack: &Stack,
         prefix: Prefix<'a>,
+        layers: &[usize],
         task: &'a mut dyn Task,
         arena: &mut Arena<'a>,
     ) -> Result<Self, WorldError> {
-        let (inputs, outputs) = (prefix.inputs(), prefix.outputs());
-        let change = Change::new(&config, num::rms(prefix.original()), inputs, outputs);
+        let mut parts = Vec::new();
+        let mut actions = 0;
+        for (index, &layer) in layers.iter().enumerate() {
+            if layers.get(index + 1).is_some_and(|&next| next <= layer) {
+                return Err(ForwardError::Failed("edited layers must be in rising order").into());
+            }
+            let kind = stack.layers().get(layer).map(|layer| layer.kind());
+            let (inputs, outputs) =
+                kind.and_then(|kind| kind.matrix()).ok_or(ForwardError::NoWeights { layer })?;
+            let change = Change::new(&config, 1.0, inputs, outputs);
+            actions += change.action_len();
+            let part = Part::new(layer, change, index > 0, arena)?;
+            parts.push(part).map_err(|_| ForwardError::Failed("too many layers are edited"))?;
+        }
+        let change = parts.first().map(|part| part.change).ok_or(NO_LAYER)?;
         let mut world = Self {
             config,
             kernel,
             change,
-            weights: arena.take(inputs * outputs)?,
+            parts,
             pristine: true,
-            trial: arena.take(inputs * outputs)?,
-            scratch: arena.take(change.need().f32s)?,
-            action: arena.take(change.action_len())?,
+            action: arena.take(actions)?,
             prefix,
             task,
-            inverse: 1.0,
             time: None,
             value: 0.0,
             original: Score::default(),
@@ -178,13 +188,13 @@ impl<'a> World<'a> {
 
     /// Takes units and the value of the unedited network anew.
     fn measure(&mut self) -> Result<(), ForwardError> {
-        let original = self.prefix.original();
-        let rms = num::rms(original);
-        self.change = Change::new(&self.config, rms, self.change.inputs, self.change.outputs);
-        self.inverse = match self.config.observation {
-            Observation::Flat if rms > 0.0 => 1.0 / rms,
-            Observation::Flat | Observation::Raw => 1.0,
-        };
+        for part in &mut self.parts {
+            let original = self.prefix.weights_of(part.layer);
+            part.measure(&self.config, original);
+        }
+        if let Some(first) = self.parts.first() {
+            self.change = first.change;
+        }
         self.pristine = true;
         self.time = None;
         self.original = self.score_formed()?;
@@ -202,7 +212,12 @@ impl<'a> World<'a> {
         &self.config
     }
 
-    /// The change that an action makes.
+    /// Indices of the edited layers, and the changes that their parts of an action make.
+    pub fn changes(&self) -> impl Iterator<Item = (usize, &Change)> {
+        self.parts.iter().map(|part| (part.layer, &part.change))
+    }
+
+    /// The change that an action makes to the first edited layer.
     pub fn change(&self) -> &Change {
         &self.change
     }
@@ -212,7 +227,7 @@ impl<'a> World<'a> {
         self.original
     }
 
-    /// Weights of the unedited layer, inputs × outputs.
+    /// Weights of the unedited layer (of several the first), inputs × outputs.
     pub fn original_weights(&self) -> &[f32] {
         self.prefix.original()
     }
@@ -223,146 +238,45 @@ impl<'a> World<'a> {
         lambda * score.utility + (1.0 - lambda) * score.edit
     }
 
-    /// Applies actions of one episode to the unedited weights; afterwards [`Env::edited`] shows the
-    /// result. Takes no evaluation and ends any running episode.
-    ///
-    /// # Errors
-    /// [`EnvError`] when an action does not fit the action space or a weight is not finite.
-    pub fn apply(&mut self, actions: &[f32]) -> Result<(), EnvError> {
-        self.time = None;
-        self.pristine = true;
-        for action in actions.chunks(self.change.action_len().max(1)) {
-            self.take(action)?;
-            self.form()?;
-            self.keep_trial();
-        }
-        Ok(())
+    /// Weights of a part as edited so far.
+    fn current<'w>(&'w self, part: &'w Part<'_>) -> &'w [f32] {
+        // Between passes the prefix holds every layer as it was.
+        if self.pristine { self.prefix.weights_of(part.layer) } else { part.weights }
     }
 
-    /// The reward of one action on the unedited network, as a first [`Env::step`] of an episode gives
-    /// it, without observations. Ends any running episode and leaves the network unedited.
-    ///
-    /// # Errors
-    /// [`EnvError`] as for a step.
-    pub fn evaluate(&mut self, action: &[f32]) -> Result<f32, EnvError> {
-        self.time = None;
-        self.pristine = true;
-        self.prefix.restore();
-        self.take(action)?;
-        self.form()?;
-        let value = self.value_of_trial()?;
-        Ok(match self.config.reward {
-            RewardForm::Level => value,
-            RewardForm::Difference => value - self.reward_of(self.original),
-        })
-    }
-
-    /// Score on the reward split of the weights that [`Env::edited`] shows, run as formed.
-    ///
-    /// # Errors
-    /// [`ForwardError`] when the network cannot be run.
-    pub fn score_formed(&mut self) -> Result<Score, ForwardError> {
-        if self.pristine {
-            self.weights.copy_from_slice(self.prefix.original());
-        }
-        let mut net = self.prefix.with(model::Change::Weights(self.weights));
-        self.task.score(&mut net, Split::Reward)
-    }
-
-    /// Weights as edited so far.
-    fn current(&self) -> &[f32] {
-        if self.pristine { self.prefix.original() } else { self.weights }
-    }
-
-    fn keep_trial(&mut self) {
-        core::mem::swap(&mut self.weights, &mut self.trial);
-        self.pristine = false;
-    }
-
-    /// Checks an action and keeps it as it will be carried out.
-    fn take(&mut self, action: &[f32]) -> Result<(), EnvError> {
-        let (expected, found) = (self.action.len(), action.len());
-        if expected != found {
-            return Err(EnvError::Length { what: "the action", expected, found });
-        }
-        // No early exit, so that the loop takes vectors: actions are seldom out of range.
-        let inside = |value: &f32| (*value >= -1.0) & (*value <= 1.0);
-        if action.iter().fold(true, |all, value| all & inside(value)) {
-            self.action.copy_from_slice(action);
-            return Ok(());
-        }
-        if let Some(index) = action.iter().position(|value| !value.is_finite()) {
-            return Err(EnvError::NotFinite { index });
-        }
-        let outside = action.iter().position(|value| !inside(value));
-        match (outside, self.config.clip) {
-            (Some(index), false) => {
-                let value = action.get(index).copied().unwrap_or_default();
-                return Err(EnvError::OutOfRange { index, value });
-            }
-            (Some(_), true) => {
-                for (to, &from) in self.action.iter_mut().zip(action) {
-                    *to = from.clamp(-1.0, 1.0);
-                }
-            }
-            (None, _) => {}
-        }
-        Ok(())
-    }
-
-    /// Forms the weights after the action that was taken, in `trial`.
-    fn form(&mut self) -> Result<(), EnvError> {
-        let weights = if self.pristine { self.prefix.original() } else { &*self.weights };
-        self.change
-            .form(self.kernel, self.action, weights, self.scratch, self.trial)
-            .map_err(|_| EnvError::Failed("the action does not fit the layer"))?;
-        if num::all_finite(self.trial) { Ok(()) } else { Err(EnvError::Diverged) }
-    }
-
-    /// Value of the network after the action: the thin form for a shift of a dense layer, else the formed
-    /// one.
-    fn value_of_trial(&mut self) -> Result<f32, EnvError> {
-        let change = match self.config.kind {
-            WorldKind::Shift if self.prefix.is_thin() => {
-                let (_, v) = self.change.factors(self.action);
-                model::Change::LowRank { rank: self.change.rank, u: self.scratch, v }
-            }
-            _ => model::Change::Weights(self.trial),
-        };
-        let mut net = self.prefix.with(change);
-        let score = self
-            .task
-            .score(&mut net, Split::Reward)
-            .map_err(|_| EnvError::Failed("the edited network could not be scored"))?;
-        let value = self.reward_of(score) - self.price(self.trial);
-        if value.is_finite() { Ok(value) } else { Err(EnvError::Diverged) }
-    }
-
-    /// μ·‖W′ − W‖²/‖W‖².
-    fn price(&self, weights: &[f32]) -> f32 {
-        if self.config.size_penalty == 0.0 {
-            return 0.0;
-        }
-        let (mut change, mut whole) = (0.0f64, 0.0f64);
-        for (&new, &old) in weights.iter().zip(self.prefix.original()) {
-            let difference = f64::from(new) - f64::from(old);
-            change += difference * difference;
-            whole += f64::from(old) * f64::from(old);
-        }
-        if whole > 0.0 { self.config.size_penalty * (change / whole) as f32 } else { 0.0 }
+    /// Weights of all edited layers.
+    fn weights(&self) -> usize {
+        self.parts.iter().map(|part| part.weights.len()).sum()
     }
 
     fn observe(&self, time: usize, observation: &mut [f32]) {
-        for (to, &weight) in observation.iter_mut().zip(self.current()) {
-            *to = weight * self.inverse;
+        let mut rest = observation;
+        for part in &self.parts {
+            let current = self.current(part);
+            let (own, after) = rest.split_at_mut_checked(current.len()).unwrap_or_default();
+            for (to, &weight) in own.iter_mut().zip(current) {
+                *to = weight * part.inverse;
+            }
+            rest = after;
         }
-        if let Some(last) = observation.get_mut(self.weights.len()) {
+        if let Some(last) = rest.first_mut() {
             *last = time as f32 / self.config.horizon as f32;
         }
     }
 
+    /// Root mean square of all unedited weights.
+    fn rms(&self) -> f32 {
+        let mut total = 0.0f64;
+        for part in &self.parts {
+            for &weight in self.prefix.weights_of(part.layer) {
+                total += f64::from(weight) * f64::from(weight);
+            }
+        }
+        libm::sqrt(total / self.weights().max(1) as f64) as f32
+    }
+
     fn check_observation(&self, observation: &[f32]) -> Result<(), EnvError> {
-        let expected = self.config.observation_len(self.change.inputs, self.change.outputs);
+        let expected = self.config.observation_len(self.weights(), 1);
         let found = observation.len();
         if expected == found {
             return Ok(());
@@ -373,8 +287,7 @@ impl<'a> World<'a> {
 
 impl Env for World<'_> {
     fn spec(&self) -> Spec {
-        let Change { inputs, outputs, .. } = self.change;
-        let rms = num::rms(self.prefix.original());
+        let rms = self.rms();
         let unit = match self.config.unit {
             Unit::Rms => 1.0,
             Unit::Absolute if rms > 0.0 => 1.0 / f64::from(rms),
@@ -382,11 +295,11 @@ impl Env for World<'_> {
         };
         Spec {
             observation: Space {
-                len: self.config.observation_len(inputs, outputs),
+                len: self.config.observation_len(self.weights(), 1),
                 low: f32::NEG_INFINITY,
                 high: f32::INFINITY,
             },
-            action: Space { len: self.change.action_len(), low: -1.0, high: 1.0 },
+            action: Space { len: self.action.len(), low: -1.0, high: 1.0 },
             reward: self.config.reward_range(unit),
             horizon: Some(self.config.horizon),
         }
@@ -409,10 +322,12 @@ impl Env for World<'_> {
         self.form()?;
         let value = self.value_of_trial()?;
         let last = time + 1 >= self.config.horizon;
-        if accumulates(&self.config) && self.prefix.is_thin() && !last {
-            let (_, v) = self.change.factors(self.action);
+        let first = self.parts.first().filter(|_| accumulates(&self.config) && !last);
+        if let Some(first) = first.filter(|_| self.prefix.is_thin()) {
+            let own = self.action.get(..self.change.action_len()).unwrap_or_default();
+            let (_, v) = self.change.factors(own);
             self.prefix
-                .accumulate(self.change.rank, self.scratch, v)
+                .accumulate(self.change.rank, first.scratch, v)
                 .map_err(|_| EnvError::Failed("the action does not fit the layer"))?;
         }
         self.keep_trial();
@@ -427,12 +342,17 @@ impl Env for World<'_> {
     }
 
     fn edited(&self) -> Option<Edited<'_>> {
-        let Change { kind, rank, step, inputs, outputs } = self.change;
+        self.edited_part(0)
+    }
+
+    fn edited_part(&self, index: usize) -> Option<Edited<'_>> {
+        let part = self.parts.get(index)?;
+        let Change { kind, rank, step, inputs, outputs } = part.change;
         let edit = match kind {
             WorldKind::Mask => Edit::Mask,
             WorldKind::Shift => Edit::Shift { rank, step },
         };
-        Some(Edited { weights: self.current(), inputs, outputs, edit })
+        Some(Edited { weights: self.current(part), inputs, outputs, edit })
     }
 
     fn rescale(&mut self, factor: f32) -> bool {
@@ -443,13 +363,7 @@ impl Env for World<'_> {
     }
 }
 
-/// Memory of a world beside its prefix.
-fn own_need(config: &Config, stack: &Stack, layer: usize) -> Need {
-    let edited = stack.layers().get(layer);
-    let (inputs, outputs) = edited.and_then(|layer| layer.kind().matrix()).unwrap_or((0, 0));
-    let change = Change::new(config, 1.0, inputs, outputs);
-    change.need().and(Need::f32s(2 * inputs * outputs + change.action_len()))
-}
+const NO_LAYER: WorldError = WorldError::Forward(ForwardError::Failed("there is no layer to edit"));
 
 /// Whether steps of an episode build on the cached output: shifts of several steps.
 fn accumulates(config: &Config) -> bool {

@@ -14,12 +14,16 @@ mod action;
 mod columns;
 mod config;
 mod env;
+mod error;
 mod neuron;
+mod part;
+mod value;
 
 pub use action::Change;
 pub use columns::{COLUMN_FEATURES, ColumnContext, ColumnError, ColumnRequest, Columns};
 pub use config::{Config, ConfigError, Observation, RewardForm, Unit, WorldKind};
-pub use env::{World, WorldError};
+pub use env::{MOST_LAYERS, World};
+pub use error::WorldError;
 pub use neuron::{
     FEATURE_VERSION, FeatureSet, MAX_FORGET, MAX_RETAIN, NeuronContext, NeuronRequest, Neurons,
     PROBES,

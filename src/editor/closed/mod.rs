@@ -25,7 +25,7 @@ pub(super) use activation::activation;
 pub(super) use inputs::MAX_CLASSES;
 pub(super) use lda::lda;
 pub(super) use leace::Leace;
-pub(super) use mean_match::MeanMatch;
+pub(super) use mean_match::{MeanMatch, aim, need as aim_need};
 pub(super) use projection::projection;
 
 /// Writes u and v of one class; `spare` is as long as v.

@@ -3,6 +3,7 @@
 mod ars;
 mod cma_es;
 mod es;
+mod mean_match;
 mod openai_es;
 mod policy;
 mod ppo;
@@ -13,6 +14,7 @@ mod sep_cma_es;
 pub(super) use ars::Ars;
 pub(super) use cma_es::Cma;
 pub(super) use es::OnePlusOne;
+pub(super) use mean_match::MeanMatchWarm;
 pub(super) use openai_es::OpenAi;
 pub(super) use policy::{Transferred, Variant};
 pub(super) use ppo::FlatPpo;

@@ -28,7 +28,8 @@ impl Editor for SepCma {
         let mut rng = Rng::new(job.seed(), Purpose::Search);
         let actions = arena.take(n)?;
         scatter(&mut rng, START_SPREAD, actions);
-        let mut search = SepCmaEs::new(arena, actions, INITIAL_SIGMA)?;
+        let sigma = job.settings().sigma.unwrap_or(INITIAL_SIGMA);
+        let mut search = SepCmaEs::new(arena, actions, sigma)?;
         let population = search.population();
         require(job, population)?;
         while job.remaining() >= (population * job.horizon()) as u64 {

@@ -1,46 +1,21 @@
 //! Rules for environments that edit a layer: what a step may do to its weights.
 
-use super::{Actions, Checker};
-use crate::env::{Edit, End, Violation};
+use super::{Actions, Checker, parts, weights};
+use crate::env::{Edit, Edited, End, Violation};
 use crate::rng::{Purpose, Rng};
 
 impl Checker<'_> {
     /// The change from `before` to the weights now, against what the environment declares.
     pub(super) fn check_edit(&mut self, step: usize) -> Result<(), Violation> {
-        let Some(edited) = self.env.edited() else { return Ok(()) };
-        match edited.edit {
-            Edit::Mask => {
-                for (index, (&before, &after)) in self.before.iter().zip(edited.weights).enumerate()
-                {
-                    if before == 0.0 && after != 0.0 {
-                        return Err(Violation::MaskedZero { step, index, after });
-                    }
-                }
-                Ok(())
-            }
-            Edit::Shift { rank, step: limit } => {
-                let mut largest = 0.0f32;
-                for (index, (&before, &after)) in self.before.iter().zip(edited.weights).enumerate()
-                {
-                    let change = after - before;
-                    largest = largest.max(before.abs()).max(after.abs());
-                    // The sum is rounded once, and the bound may be met exactly.
-                    let rounding = 2.0 * f32::EPSILON * (limit.abs() + before.abs());
-                    if change.abs() > limit + rounding {
-                        return Err(Violation::ShiftStep { step, index, change, limit });
-                    }
-                    self.change[index] = change;
-                }
-                let rest = rest_above_rank(self.change, edited.inputs, edited.outputs, rank);
-                // Each change carries the rounding of the weight it was added to; an elimination
-                // step can double what the entries carry.
-                let growth = (1u32 << rank.min(12)) as f32;
-                if rest > 4.0 * f32::EPSILON * growth * largest {
-                    return Err(Violation::ShiftRank { step, rank, rest });
-                }
-                Ok(())
-            }
+        let mut first = 0;
+        for edited in parts(self.env) {
+            let own = first..first + edited.weights.len();
+            first = own.end;
+            let before = self.before.get(own.clone()).unwrap_or(&[]);
+            let change = self.change.get_mut(own.clone()).unwrap_or(&mut []);
+            check_part(step, &edited, own.start, before, change)?;
         }
+        Ok(())
     }
 
     /// The zero action, as the first step and after an edit.
@@ -56,8 +31,7 @@ impl Checker<'_> {
             }
             self.action.fill(0.0);
             self.step(step)?;
-            let Some(edited) = self.env.edited() else { return Ok(()) };
-            for (index, (&before, &after)) in self.before.iter().zip(edited.weights).enumerate() {
+            for (index, (&before, after)) in self.before.iter().zip(weights(self.env)).enumerate() {
                 // By value: adding a zero may turn −0 into +0.
                 if before != after {
                     return Err(Violation::ZeroAction { index, before, after });
@@ -90,6 +64,48 @@ impl Checker<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The change of one layer's weights, whose first is number `first`; `change` is working memory.
+fn check_part(
+    step: usize,
+    edited: &Edited<'_>,
+    first: usize,
+    before: &[f32],
+    change: &mut [f32],
+) -> Result<(), Violation> {
+    let pairs = (first..).zip(before.iter().zip(edited.weights));
+    match edited.edit {
+        Edit::Mask => {
+            for (index, (&before, &after)) in pairs {
+                if before == 0.0 && after != 0.0 {
+                    return Err(Violation::MaskedZero { step, index, after });
+                }
+            }
+            Ok(())
+        }
+        Edit::Shift { rank, step: limit } => {
+            let mut largest = 0.0f32;
+            for ((index, (&before, &after)), slot) in pairs.zip(&mut *change) {
+                let change = after - before;
+                largest = largest.max(before.abs()).max(after.abs());
+                // The sum is rounded once, and the bound may be met exactly.
+                let rounding = 2.0 * f32::EPSILON * (limit.abs() + before.abs());
+                if change.abs() > limit + rounding {
+                    return Err(Violation::ShiftStep { step, index, change, limit });
+                }
+                *slot = change;
+            }
+            let rest = rest_above_rank(change, edited.inputs, edited.outputs, rank);
+            // Each change carries the rounding of the weight it was added to; an elimination
+            // step can double what the entries carry.
+            let growth = (1u32 << rank.min(12)) as f32;
+            if rest > 4.0 * f32::EPSILON * growth * largest {
+                return Err(Violation::ShiftRank { step, rank, rest });
+            }
+            Ok(())
+        }
     }
 }
 

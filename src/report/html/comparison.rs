@@ -4,6 +4,7 @@ use super::super::summary::{
     EVALUATIONS, FORGET, GAP, Group, JS, MIA, Metric, NORM, PROBE, RELEARN, RETAIN, TOW, sections,
 };
 use super::super::svg::escape;
+use super::super::versus;
 use super::super::words::{self, percent};
 use super::table::{Cell, Column, table};
 use super::{mark, needs, summary};
@@ -25,6 +26,10 @@ pub(super) fn section(results: &Results) -> String {
         Column::number(
             "ToW",
             "tug of war against retraining: interquartile mean and 95 % interval",
+        ),
+        Column::number(
+            "better %",
+            "probability of a higher ToW than sep-cma-es in the same world, on the same network",
         ),
         Column::number("gap", "mean distance to retraining of three accuracies and the attack"),
         Column::number(
@@ -54,7 +59,7 @@ pub(super) fn section(results: &Results) -> String {
     let runs = results.runs.len();
     let caption = format!(
         "{runs} runs. ± is the standard deviation over runs; ToW is the interquartile mean with its 95 % \
-         bootstrap interval. \"To target\" is the mean over the runs that reached a reward of {target}. A \
+         bootstrap interval (stratified by class). \"To target\" is the mean over the runs that reached a reward of {target}. A \
          heading sorts."
     );
     table(&caption, &columns, &rows, true)
@@ -73,17 +78,25 @@ fn row(results: &Results, group: &Group<'_>) -> Vec<Cell> {
     let three = |value: f64| format!("{value:.3}");
     let tow = summary(results, group, "tow");
     let done = group.runs.iter().filter(|run| words::done(run)).count();
+    let better = versus::improvement(results, group);
     vec![
         Cell::html(format!("{}{}", mark(group), escape(group.editor)), group.editor),
         Cell::text(group.world.unwrap_or(words::NOTHING)),
         mean(FORGET, percent),
         mean(RETAIN, percent),
         Cell::number(tow.map(|tow| tow.iqm).or(group.stat(TOW).map(|stat| stat.mean)), |value| {
-            let interval = tow.and_then(|tow| tow.ci95);
+            let interval = tow.and_then(|tow| tow.iqm_ci95);
             let interval = interval.map_or(String::new(), |[low, high]| {
                 format!(" <small>[{low:.3}, {high:.3}]</small>")
             });
             format!("{value:.3}{interval}")
+        }),
+        Cell::number(better.map(|better| better.value), |value| {
+            let interval = better.and_then(|better| better.interval);
+            let interval = interval.map_or(String::new(), |[low, high]| {
+                format!(" <small>[{}, {}]</small>", percent(low), percent(high))
+            });
+            format!("{}{interval}", percent(value))
         }),
         mean(GAP, three),
         mean(JS, three),

@@ -4,6 +4,7 @@ use super::super::summary::{
     FORGET, Group, MIA, MIA_THRESHOLD, Metric, PROBE, PROBE_LONG, PROBE_MLP, RELEARN, sections,
 };
 use super::super::svg::escape;
+use super::super::versus;
 use super::super::words::{self, percent};
 use super::mark;
 use super::page::paragraph;
@@ -25,7 +26,8 @@ pub(super) fn section(results: &Results) -> String {
     if !any(PROBE) && !any(RELEARN) && !any(MIA) {
         return html + &paragraph("None of this was computed in this run.");
     }
-    if let Some(spread) = retraining_spread(results) {
+    let spread = versus::spread(results);
+    if !spread.is_empty() {
         html.push_str(&paragraph(&spread));
     }
     let retrain = groups.iter().find(|group| group.editor == "retrain");
@@ -108,14 +110,4 @@ fn bar(value: f64, tick: Option<f64>) -> String {
         "<span class=\"bar\" aria-hidden=\"true\"><i style=\"width:{:.1}%\"></i>{tick}</span>",
         at(value)
     )
-}
-
-/// How far retrained networks of different seeds are from one another, in words.
-fn retraining_spread(results: &Results) -> Option<String> {
-    let tow = words::tow_between_retrained(results)?;
-    Some(format!(
-        "Retraining compared with itself has a ToW of 1; networks retrained with different seeds have {tow:.3} \
-         among one another, so differences of {:.3} mean nothing.",
-        1.0 - tow
-    ))
 }

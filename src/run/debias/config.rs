@@ -373,6 +373,7 @@ impl DebiasConfig {
             // A policy that was trained for this bias acts as it is, unless told otherwise.
             refine: Some(self.refine.unwrap_or(Refine::None)),
             policy_seed: self.policy_seed,
+            ..Settings::default()
         })
     }
 

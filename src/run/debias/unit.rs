@@ -377,6 +377,6 @@ impl Work<'_> {
         let before = self.compact(&self.case.target.parameters).ok()?;
         let after = self.compact(parameters).ok()?;
         let weights = before.stack.layers().get(self.layer)?.weight_range();
-        Some(edit_norm(&before.parameters, &after.parameters, weights))
+        Some(edit_norm(&before.parameters, &after.parameters, &[weights]))
     }
 }

@@ -1,0 +1,179 @@
+//! What an action makes of a world's weights, and what the network is then worth.
+
+use super::config::{RewardForm, WorldKind};
+use super::env::World;
+use crate::env::EnvError;
+use crate::model::{self, ForwardError, Split};
+use crate::num;
+use crate::task::Score;
+
+impl World<'_> {
+    /// Applies actions of one episode to the unedited weights; afterwards [`Env::edited`] shows the
+    /// result. Takes no evaluation and ends any running episode.
+    ///
+    /// # Errors
+    /// [`EnvError`] when an action does not fit the action space or a weight is not finite.
+    pub fn apply(&mut self, actions: &[f32]) -> Result<(), EnvError> {
+        self.time = None;
+        self.pristine = true;
+        for action in actions.chunks(self.action.len().max(1)) {
+            self.take(action)?;
+            self.form()?;
+            self.keep_trial();
+        }
+        Ok(())
+    }
+
+    /// The reward of one action on the unedited network, as a first [`Env::step`] of an episode gives
+    /// it, without observations. Ends any running episode and leaves the network unedited.
+    ///
+    /// # Errors
+    /// [`EnvError`] as for a step.
+    pub fn evaluate(&mut self, action: &[f32]) -> Result<f32, EnvError> {
+        self.time = None;
+        self.pristine = true;
+        self.prefix.restore();
+        self.take(action)?;
+        self.form()?;
+        let value = self.value_of_trial()?;
+        Ok(match self.config.reward {
+            RewardForm::Level => value,
+            RewardForm::Difference => value - self.reward_of(self.original),
+        })
+    }
+
+    /// Score on the reward split of the weights that [`Env::edited`] shows, run as formed.
+    ///
+    /// # Errors
+    /// [`ForwardError`] when the network cannot be run.
+    pub fn score_formed(&mut self) -> Result<Score, ForwardError> {
+        if self.pristine {
+            for (index, part) in self.parts.iter_mut().enumerate() {
+                let original = if index == 0 { self.prefix.original() } else { &*part.original };
+                part.weights.copy_from_slice(original);
+            }
+        }
+        self.score(false, None)
+    }
+
+    /// Score of the network with the weights that stand in the parts: those being tried, or those as edited
+    /// so far. `thin` says that the first layer's change can be carried out so.
+    fn score(
+        &mut self,
+        trial: bool,
+        thin: Option<model::Change<'_>>,
+    ) -> Result<Score, ForwardError> {
+        for part in self.parts.iter().skip(1) {
+            self.prefix.put(part.layer, if trial { part.trial } else { part.weights })?;
+        }
+        let first = self.parts.first().ok_or(ForwardError::NoSamples)?;
+        let formed = model::Change::Weights(if trial { first.trial } else { first.weights });
+        let mut net = self.prefix.with(thin.unwrap_or(formed));
+        let score = self.task.score(&mut net, Split::Reward);
+        for part in self.parts.iter().skip(1) {
+            self.prefix.put(part.layer, part.original)?;
+        }
+        score
+    }
+
+    pub(super) fn keep_trial(&mut self) {
+        for part in &mut self.parts {
+            part.keep_trial();
+        }
+        self.pristine = false;
+    }
+
+    /// Checks an action and keeps it as it will be carried out.
+    pub(super) fn take(&mut self, action: &[f32]) -> Result<(), EnvError> {
+        let (expected, found) = (self.action.len(), action.len());
+        if expected != found {
+            return Err(EnvError::Length { what: "the action", expected, found });
+        }
+        // No early exit, so that the loop takes vectors: actions are seldom out of range.
+        let inside = |value: &f32| (*value >= -1.0) & (*value <= 1.0);
+        if action.iter().fold(true, |all, value| all & inside(value)) {
+            self.action.copy_from_slice(action);
+            return Ok(());
+        }
+        if let Some(index) = action.iter().position(|value| !value.is_finite()) {
+            return Err(EnvError::NotFinite { index });
+        }
+        let outside = action.iter().position(|value| !inside(value));
+        match (outside, self.config.clip) {
+            (Some(index), false) => {
+                let value = action.get(index).copied().unwrap_or_default();
+                return Err(EnvError::OutOfRange { index, value });
+            }
+            (Some(_), true) => {
+                for (to, &from) in self.action.iter_mut().zip(action) {
+                    *to = from.clamp(-1.0, 1.0);
+                }
+            }
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Forms the weights after the action that was taken, in every part's `trial`.
+    pub(super) fn form(&mut self) -> Result<(), EnvError> {
+        let mut rest = &*self.action;
+        for (index, part) in self.parts.iter_mut().enumerate() {
+            let original = if index == 0 { self.prefix.original() } else { &*part.original };
+            let weights = if self.pristine { original } else { &*part.weights };
+            let (own, after) = rest.split_at_checked(part.change.action_len()).unwrap_or_default();
+            rest = after;
+            part.change
+                .form(self.kernel, own, weights, part.scratch, part.trial)
+                .map_err(|_| EnvError::Failed("the action does not fit the layer"))?;
+            if !num::all_finite(part.trial) {
+                return Err(EnvError::Diverged);
+            }
+        }
+        Ok(())
+    }
+
+    /// Value of the network after the action: the first layer in its thin form for a shift of a dense one,
+    /// else as formed.
+    pub(super) fn value_of_trial(&mut self) -> Result<f32, EnvError> {
+        let failed = |_| EnvError::Failed("the edited network could not be scored");
+        let score = match self.config.kind {
+            WorldKind::Shift if self.prefix.is_thin() => self.score_thin(),
+            _ => self.score(true, None),
+        };
+        let value = self.reward_of(score.map_err(failed)?) - self.price();
+        if value.is_finite() { Ok(value) } else { Err(EnvError::Diverged) }
+    }
+
+    /// As [`score`](Self::score) of what is tried, the first layer thin.
+    fn score_thin(&mut self) -> Result<Score, ForwardError> {
+        let first = self.parts.first_mut().ok_or(ForwardError::NoSamples)?;
+        // Lent for the time of the pass: it lies beside what the pass changes.
+        let scratch = core::mem::take(&mut first.scratch);
+        let action = core::mem::take(&mut self.action);
+        let (_, v) =
+            self.change.factors(action.get(..self.change.action_len()).unwrap_or_default());
+        let thin = model::Change::LowRank { rank: self.change.rank, u: scratch, v };
+        let score = self.score(true, Some(thin));
+        self.action = action;
+        if let Some(first) = self.parts.first_mut() {
+            first.scratch = scratch;
+        }
+        score
+    }
+
+    /// μ·‖W′ − W‖²/‖W‖² of what is tried, over all edited layers.
+    fn price(&self) -> f32 {
+        if self.config.size_penalty == 0.0 {
+            return 0.0;
+        }
+        let (mut change, mut whole) = (0.0f64, 0.0f64);
+        for part in &self.parts {
+            for (&new, &old) in part.trial.iter().zip(self.prefix.weights_of(part.layer)) {
+                let difference = f64::from(new) - f64::from(old);
+                change += difference * difference;
+                whole += f64::from(old) * f64::from(old);
+            }
+        }
+        if whole > 0.0 { self.config.size_penalty * (change / whole) as f32 } else { 0.0 }
+    }
+}
