@@ -67,7 +67,7 @@ pub struct Config {
     pub observation: Observation,
     /// What a step pays.
     pub reward: RewardForm,
-    /// μ, at least 0: the price of large edits.
+    /// μ, at least 0: the price of large edits, ‖ΔW‖²/‖W‖², the mean over edited layers.
     pub size_penalty: f32,
     /// Whether actions outside [−1, 1] are clipped; otherwise they are errors.
     pub clip: bool,

@@ -161,19 +161,22 @@ impl World<'_> {
         score
     }
 
-    /// μ·‖W′ − W‖²/‖W‖² of what is tried, over all edited layers.
+    /// μ·‖W′ − W‖²/‖W‖² of what is tried, the mean over the edited layers: each in units of its own, so that
+    /// a rescale of one of them changes nothing.
     fn price(&self) -> f32 {
         if self.config.size_penalty == 0.0 {
             return 0.0;
         }
-        let (mut change, mut whole) = (0.0f64, 0.0f64);
+        let mut total = 0.0f64;
         for part in &self.parts {
+            let (mut change, mut whole) = (0.0f64, 0.0f64);
             for (&new, &old) in part.trial.iter().zip(self.prefix.weights_of(part.layer)) {
                 let difference = f64::from(new) - f64::from(old);
                 change += difference * difference;
                 whole += f64::from(old) * f64::from(old);
             }
+            total += if whole > 0.0 { change / whole } else { 0.0 };
         }
-        if whole > 0.0 { self.config.size_penalty * (change / whole) as f32 } else { 0.0 }
+        self.config.size_penalty * (total / self.parts.len().max(1) as f64) as f32
     }
 }
