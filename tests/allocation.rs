@@ -254,7 +254,7 @@ fn rewards_of_debiasing_allocate_nothing() {
 }
 
 #[test]
-fn editors_by_gradients_allocate_nothing_either() {
+fn editors_of_whole_networks_allocate_nothing_either() {
     let toy = Toy::new(10, 24, 16, 100, 2);
     let mut rows = vec![0.0; toy.labels.len() * 10];
     Kernel::auto().to_rows(toy.batch, 10, 1, &toy.inputs, &mut rows).unwrap();
@@ -263,7 +263,11 @@ fn editors_by_gradients_allocate_nothing_either() {
     let set = TrainingSet { samples, training: Training::DIGITS, seed: 7 };
     let (settings, config) = (Settings::default(), Config::new(WorldKind::Shift));
     let mut tested = 0;
-    for info in EDITORS.iter().filter(|editor| editor.kind == EditorKind::Gradient) {
+    let network_editors = EDITORS.iter().filter(|editor| {
+        let closed = editor.view == View::Inputs && editor.acts == Acts::Neither;
+        editor.kind == EditorKind::Gradient || closed
+    });
+    for info in network_editors {
         let mut own = toy.parameters.clone();
         let mut parameters = toy.parameters.clone();
         let mut task = toy.task(RewardKind::Probability);
@@ -287,16 +291,18 @@ fn editors_by_gradients_allocate_nothing_either() {
             parameters: &mut parameters,
             forget,
             training: Some(set),
-            reward: None,
+            reward: Some(split),
         };
         let mut trace = |_: Point| {};
+        let layers = [layer];
         let mut job =
             Job::new(&mut world, false, &settings, 7, 1, 2.0, &mut trace, memory, Some(network))
-                .unwrap();
+                .unwrap()
+                .with_layers(&layers);
         let before = ALLOCATIONS.get();
         info.editor.edit(&mut job, &mut arena).unwrap();
         assert_eq!(ALLOCATIONS.get(), before, "{}", info.name);
         tested += 1;
     }
-    assert!(tested >= 12, "{tested} runs were counted");
+    assert!(tested >= 15, "{tested} runs were counted");
 }

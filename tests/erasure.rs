@@ -193,10 +193,41 @@ fn leace_is_numpys() {
     }
 }
 
+/// What `oracle/closed.py` makes of the same cases.
+fn others() -> Vec<Value> {
+    let value: Value = serde_json::from_str(include_str!("oracle/closed.json")).unwrap();
+    value.as_array().unwrap().clone()
+}
+
+#[test]
+fn memit_is_numpys() {
+    for (case, expected) in cases().iter().zip(others()) {
+        let layer = &case.stack.layers()[case.layer];
+        let edited = case.edit(Kernel::auto(), "memit");
+        let theirs = stored(&floats(&expected["memit"]["w"]), layer.inputs());
+        close(&edited[layer.weight_range()], &theirs, 1e-3, "weights");
+        let theirs = floats(&expected["memit"]["b"]);
+        close(&edited[layer.bias_range().unwrap()], &theirs, 1e-3, "biases");
+    }
+}
+
+#[test]
+fn inlp_is_numpys() {
+    for (case, expected) in cases().iter().zip(others()) {
+        let layer = &case.stack.layers()[case.layer];
+        let edited = case.edit(Kernel::auto(), "inlp");
+        let theirs = stored(&floats(&expected["inlp"]), layer.inputs());
+        close(&edited[layer.weight_range()], &theirs, 2e-3, "weights");
+        let mut rest = edited;
+        rest[layer.weight_range()].copy_from_slice(&case.parameters[layer.weight_range()]);
+        assert_eq!(rest, case.parameters, "nothing else changes");
+    }
+}
+
 #[test]
 fn closed_forms_are_the_same_on_every_kernel() {
     for case in cases() {
-        for name in ["mean-match", "leace"] {
+        for name in ["mean-match", "leace", "memit", "inlp"] {
             let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
             let portable = bits(case.edit(Kernel::portable(), name, &[case.layer]));
             assert_eq!(portable, bits(case.edit(Kernel::auto(), name, &[case.layer])), "{name}");

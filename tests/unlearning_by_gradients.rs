@@ -215,11 +215,11 @@ fn salun_keeps_the_bits_of_half_the_weights() {
     assert!(changed("random-labels") > small.parameters.len() * 9 / 10);
 }
 
-/// On a hundred copies of the samples, so that there are steps enough.
+/// On three thousand copies of the samples, so that there are steps enough.
 #[test]
 fn the_bad_teacher_is_followed() {
     let small = Small::new();
-    let (inputs, labels) = (small.inputs.repeat(100), small.labels.repeat(100));
+    let (inputs, labels) = (small.inputs.repeat(3000), small.labels.repeat(3000));
     let small = Small { inputs, labels, ..small };
     let edited = small.edit("bad-teacher", 3).unwrap();
     let mut bad = vec![0.0; small.parameters.len()];
@@ -256,9 +256,9 @@ fn they_unlearn_on_the_built_in_digits() {
         ("neggrad", 0.01, 0.95),
         ("random-labels", 0.01, 0.945),
         ("salun", 0.01, 0.945),
-        ("bad-teacher", 0.20, 0.92),
+        ("bad-teacher", 0.20, 0.90),
         ("unsir", 0.01, 0.93),
-        ("scrub", 0.05, 0.90),
+        ("scrub", 0.01, 0.94),
         ("ssd", 0.05, 0.93),
         ("fisher-reset", 0.01, 0.93),
     ];

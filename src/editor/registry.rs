@@ -1,7 +1,7 @@
 //! The table of editors.
 
 use super::Editor;
-use super::closed::{Closed, Leace, MeanMatch, activation, lda, projection};
+use super::closed::{Closed, Inlp, Leace, MeanMatch, Memit, activation, lda, projection};
 use super::gradient::{
     BadTeacher, FineTune, Fisher, GradientAscent, NegGrad, RandomLabels, Scrub, Ssd, Unsir,
 };
@@ -307,6 +307,28 @@ pub const EDITORS: &[EditorInfo] = &[
         summary: "least-squares concept erasure at the layer's inputs, folded into weights and biases",
         source: "Belrose et al. 2023, arXiv 2306.03819",
         editor: &Leace,
+    },
+    EditorInfo {
+        name: "memit",
+        kind: EditorKind::Closed,
+        acts: Acts::Neither,
+        gradients: false,
+        training_data: false,
+        view: View::Inputs,
+        summary: "forget samples answered as their runner-up class, with the least change for the others",
+        source: "Meng et al. 2023, arXiv 2210.07229",
+        editor: &Memit,
+    },
+    EditorInfo {
+        name: "inlp",
+        kind: EditorKind::Closed,
+        acts: Acts::Neither,
+        gradients: false,
+        training_data: false,
+        view: View::Inputs,
+        summary: "iterative null-space projection of the layer's inputs, up to 8 directions",
+        source: "Ravfogel et al. 2020, arXiv 2004.07667",
+        editor: &Inlp,
     },
     EditorInfo {
         name: "fine-tune",

@@ -99,9 +99,9 @@ def main():
     edited["neggrad"] = model
 
     model = copy.deepcopy(target)
-    adam = torch.optim.Adam(model.parameters(), lr=5e-4)
+    adam = torch.optim.Adam(model.parameters(), lr=2e-4)
     for epoch in range(10):
-        if 1 <= epoch <= 3:
+        if epoch == 1:
             steps(model, adam, 1, lambda: -divergence(model, target, forget[0], 2.0))
         steps(model, adam, 1, lambda: loss(model, retain)
               + 0.5 * divergence(model, target, retain[0], 2.0))

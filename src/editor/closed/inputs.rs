@@ -70,7 +70,7 @@ pub(super) struct Inputs<'m> {
     /// Samples of each forgotten class over all samples.
     pub(super) shares: [f32; MAX_CLASSES],
     /// d × d second moments; a factor after [`dual`](Self::dual).
-    second: &'m mut [f32],
+    pub(super) second: &'m mut [f32],
     /// d × classes.
     dual: &'m mut [f32],
     /// classes × classes.
@@ -209,7 +209,7 @@ impl<'m> Inputs<'m> {
 }
 
 /// One panel of a layer's inputs after the other.
-struct Pass<'m> {
+pub(super) struct Pass<'m> {
     layer: usize,
     x: &'m mut [f32],
     rows: &'m mut [f32],
@@ -217,10 +217,17 @@ struct Pass<'m> {
 }
 
 /// A panel: its batch, inputs of the layer in panels and row by row, labels.
-type Visit<'v> = &'v mut dyn FnMut(Batch, &[f32], &mut [f32], &[u8]) -> Result<(), EditError>;
+pub(super) type Visit<'v> =
+    &'v mut dyn FnMut(Batch, &[f32], &mut [f32], &[u8]) -> Result<(), EditError>;
 
 impl<'m> Pass<'m> {
-    fn new(
+    /// Memory for a layer of `features` inputs.
+    pub(super) fn need(stack: &Stack, features: usize) -> Need {
+        let panel = Batch::lanes(LANES);
+        Need::f32s(panel.len(features).saturating_mul(2)).and(Need::f32s(stack.scratch(panel)))
+    }
+
+    pub(super) fn new(
         source: &Source<'_>,
         layer: usize,
         features: usize,
@@ -235,7 +242,7 @@ impl<'m> Pass<'m> {
         })
     }
 
-    fn run(
+    pub(super) fn run(
         &mut self,
         source: &Source<'_>,
         parameters: &[f32],

@@ -1,15 +1,18 @@
 //! Edits in closed form, from activations of forward passes.
 //!
-//! `mean-match` and `leace` take the class out of what the layer gives, without an evaluation. The others
+//! `mean-match`, `leace` and `inlp` take the class out of what the layer sees or gives, `memit` gives it other
+//! classes' answers, all without an evaluation. The others
 //! are one rank-1 direction per class, then the ten scales of its calibrated step: they see what a transferred policy sees and spend the same evaluations, so that the comparison is
 //! between the directions. In MaskWorld, where a direction in the inputs acts through the weights,
 //! columns carry the sign in which more of them pushes the forget class.
 
 mod activation;
+mod inlp;
 mod inputs;
 mod lda;
 mod leace;
 mod mean_match;
+mod memit;
 mod projection;
 
 use super::sight::{REACH, SCALES};
@@ -22,10 +25,12 @@ use crate::world::{Neurons, WorldKind};
 use heapless::Vec;
 
 pub(super) use activation::activation;
+pub(super) use inlp::Inlp;
 pub(super) use inputs::MAX_CLASSES;
 pub(super) use lda::lda;
 pub(super) use leace::Leace;
 pub(super) use mean_match::{MeanMatch, aim, need as aim_need};
+pub(super) use memit::Memit;
 pub(super) use projection::projection;
 
 /// Writes u and v of one class; `spare` is as long as v.

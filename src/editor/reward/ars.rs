@@ -1,4 +1,4 @@
-//! Augmented random search on the action, squashed by tanh: m = 16, b = 8, α = ν = .1, start N(0, .3²).
+//! Augmented random search on the action, squashed by tanh: m = 16, b = 8, α = ν = .1, start N(0, .4²).
 
 use super::{START_SPREAD, dimensions, require, scatter, squash};
 use crate::editor::search::{self, ArsConfig, MAX_POPULATION};

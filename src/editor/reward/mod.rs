@@ -29,7 +29,7 @@ use crate::rng::Rng;
 
 /// Spread of a start around 0 for searches whose step is fixed: 0 is a saddle of the product U·Vᵀ, which they
 /// are slow to leave.
-const START_SPREAD: f32 = 0.3;
+const START_SPREAD: f32 = 0.4;
 
 /// Length of an episode's actions: what a search looks for.
 fn dimensions(spec: &crate::env::Spec) -> usize {

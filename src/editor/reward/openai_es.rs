@@ -1,4 +1,6 @@
-//! OpenAI's evolution strategy on the action, squashed by tanh: m = 20, σ = .2, Adam .1, start N(0, .3²).
+//! OpenAI's evolution strategy on the action, squashed by tanh: m = 20, σ = .1, Adam .1, start N(0, .4²).
+//!
+//! Of twelve settings the one whose worst run was best on the reward split (classes 0 and 1, seeds 10 to 12).
 
 use super::{START_SPREAD, dimensions, require, scatter, squash};
 use crate::editor::search::{MAX_POPULATION, OpenEs, OpenEsConfig};
@@ -11,7 +13,7 @@ use heapless::Vec;
 /// `openai-es`.
 pub(crate) struct OpenAi;
 
-const CONFIG: OpenEsConfig = OpenEsConfig { pairs: 20, sigma: 0.2, rate: 0.1 };
+const CONFIG: OpenEsConfig = OpenEsConfig { pairs: 20, sigma: 0.1, rate: 0.1 };
 
 impl Editor for OpenAi {
     fn need(&self, shape: &JobShape<'_>) -> Need {

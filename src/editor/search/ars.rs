@@ -124,7 +124,8 @@ impl<'a> Ars<'a> {
         let mean = sum / count.max(1) as f64;
         let variance = squares / count.max(1) as f64 - mean * mean;
         // Rounding alone leaves that much of values that are all equal.
-        if !(variance > 1e-14 * (1.0 + mean * mean)) {
+        let varies = variance > 1e-14 * (1.0 + mean * mean);
+        if !varies {
             return;
         }
         let kept = (count / 2) as f64;
