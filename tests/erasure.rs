@@ -203,7 +203,7 @@ fn others() -> Vec<Value> {
 fn memit_is_numpys() {
     for (case, expected) in cases().iter().zip(others()) {
         let layer = &case.stack.layers()[case.layer];
-        let edited = case.edit(Kernel::auto(), "memit");
+        let edited = case.edit(Kernel::auto(), "memit", &[case.layer]);
         let theirs = stored(&floats(&expected["memit"]["w"]), layer.inputs());
         close(&edited[layer.weight_range()], &theirs, 1e-3, "weights");
         let theirs = floats(&expected["memit"]["b"]);
@@ -215,7 +215,7 @@ fn memit_is_numpys() {
 fn inlp_is_numpys() {
     for (case, expected) in cases().iter().zip(others()) {
         let layer = &case.stack.layers()[case.layer];
-        let edited = case.edit(Kernel::auto(), "inlp");
+        let edited = case.edit(Kernel::auto(), "inlp", &[case.layer]);
         let theirs = stored(&floats(&expected["inlp"]), layer.inputs());
         close(&edited[layer.weight_range()], &theirs, 2e-3, "weights");
         let mut rest = edited;

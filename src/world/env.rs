@@ -287,11 +287,14 @@ impl<'a> World<'a> {
 
 impl Env for World<'_> {
     fn spec(&self) -> Spec {
-        let rms = self.rms();
+        // The largest price is that of the layer with the smallest weights.
+        let inverses = self.parts.iter().map(|part| {
+            let rms = crate::num::rms(self.prefix.weights_of(part.layer));
+            if rms > 0.0 { 1.0 / f64::from(rms) } else { 0.0 }
+        });
         let unit = match self.config.unit {
             Unit::Rms => 1.0,
-            Unit::Absolute if rms > 0.0 => 1.0 / f64::from(rms),
-            Unit::Absolute => 0.0,
+            Unit::Absolute => inverses.fold(0.0, f64::max),
         };
         Spec {
             observation: Space {
