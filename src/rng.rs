@@ -43,6 +43,12 @@ pub enum Purpose {
     Labels = 15,
     /// What editors by gradients draw besides orders: labels, noise, samples.
     Unlearning = 16,
+    /// Probes of an edited network: initial weights, orders.
+    Scrutiny = 17,
+    /// The order of samples when an edited network is trained on to have it back.
+    Relearning = 18,
+    /// Samples that a membership attack takes.
+    Membership = 19,
 }
 
 /// One stream of random numbers.

@@ -114,7 +114,15 @@ fn a_run_leaves_files_that_the_other_commands_read() {
     assert_eq!(results["schema"], 1);
     assert_eq!(results["runs"].as_array().unwrap().len(), 4);
     for run in results["runs"].as_array().unwrap() {
-        assert_eq!(run["probe_recovery"], serde_json::Value::Null, "not computed: null, never 0");
+        assert_eq!(run["policy"].is_null(), run["world"].is_null(), "null, never 0");
+        let share = |name: &str| run[name].as_f64().unwrap_or_else(|| panic!("no {name}: {run}"));
+        for name in ["probe_recovery", "probe_long", "probe_mlp", "mia", "mia_threshold"] {
+            assert!((0.3..=1.0).contains(&share(name)), "{name}: {run}");
+        }
+        assert!(share("relearn_steps") <= 300.0 && share("average_gap") < 0.4);
+        assert_eq!(run["probe_layers"].as_array().unwrap().len(), 3);
+        assert_eq!(run["classwise"]["after"].as_array().unwrap().len(), 10);
+        assert_eq!(run["heat"]["values"].as_array().unwrap().len(), 32 * 128);
         assert!(run["before"]["retain_test"].as_f64().unwrap() > 0.9);
     }
     let report = read("report.md");

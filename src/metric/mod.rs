@@ -1,10 +1,11 @@
-//! Figures on slices: accuracy, AUC, bias between groups, divergence, tug-of-war, and statistics over
-//! runs.
+//! Figures on slices: accuracy, AUC, bias between groups, divergence, tug-of-war, attacks, and statistics
+//! over runs.
 //!
 //! What belongs here: pure functions from numbers to numbers, without a heap, that say what happens
 //! for empty input and for NaN. What does not: anything that runs a network (`task`), or that knows
 //! what a run is (`run`, `report`).
 
+pub mod attack;
 pub mod auc;
 pub mod bias;
 pub mod statistics;
@@ -159,5 +160,17 @@ pub fn tug_of_war(edited: TowAccuracies, retrained: TowAccuracies) -> f64 {
         * near(edited.retain_test, retrained.retain_test)
 }
 
+/// Mean distance of an edited network to a retrained one over some figures (accuracy on forget train,
+/// retain train and retain test samples, and a membership attack, say), each in [0, 1]; 0 when all
+/// agree. The "average gap" of Fan et al., "SalUn" (2310.12508), as a share. NaN in a figure gives NaN;
+/// figures that one side lacks are left out, and without any it is `None`.
+pub fn average_gap(edited: &[f64], retrained: &[f64]) -> Option<f64> {
+    let count = edited.len().min(retrained.len());
+    let total: f64 = edited.iter().zip(retrained).fold(0.0, |sum, (a, b)| sum + libm::fabs(a - b));
+    (count > 0).then(|| total / count as f64)
+}
+
+#[cfg(all(test, feature = "std"))]
+mod attack_tests;
 #[cfg(all(test, feature = "std"))]
 mod tests;

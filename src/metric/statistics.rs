@@ -3,6 +3,14 @@
 //! Sums are taken in the order of the slice. An undefined statistic is `None`; one NaN among the
 //! values makes every statistic that is defined NaN.
 
+mod stratified;
+#[cfg(all(test, feature = "std"))]
+mod stratified_tests;
+
+pub use stratified::{
+    Aggregate, improvement, improvement_interval, paired_improvement, paired_improvement_interval,
+};
+
 use super::carve;
 use crate::error::TooSmall;
 use crate::rng::Rng;

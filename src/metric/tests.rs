@@ -181,3 +181,11 @@ proptest! {
         prop_assert!((0.0..=core::f64::consts::LN_2 + 1e-7).contains(&value));
     }
 }
+
+#[test]
+fn the_average_gap_is_the_mean_distance() {
+    assert_eq!(average_gap(&[0.5, 1.0, 0.75, 0.25], &[0.25, 1.0, 1.0, 0.75]), Some(0.25));
+    assert_eq!(average_gap(&[0.5, 1.0], &[0.5]), Some(0.0));
+    assert_eq!(average_gap(&[], &[0.5]), None);
+    assert!(average_gap(&[f64::NAN], &[0.5]).unwrap().is_nan());
+}

@@ -3,7 +3,7 @@
 use crate::run::record::{Figures, Results, RunRecord};
 use std::fmt::Display;
 
-const COLUMNS: [&str; 36] = [
+const COLUMNS: [&str; 41] = [
     "target",
     "layer",
     "rows",
@@ -32,10 +32,15 @@ const COLUMNS: [&str; 36] = [
     "policy_forget_test",
     "policy_reward",
     "tow",
+    "average_gap",
     "js_to_retrained",
     "probe_recovery",
+    "probe_long",
+    "probe_mlp",
+    "probe_layers",
     "relearn_steps",
     "mia",
+    "mia_threshold",
     "edit_norm",
     "digest",
     "note",
@@ -43,7 +48,7 @@ const COLUMNS: [&str; 36] = [
 ];
 
 /// `results.csv`: every figure of every run. Null is an empty field, the forgotten classes are joined
-/// by semicolons, shares are in [0, 1].
+/// by semicolons, as are the probes of layers (`fc1=0.9`), shares are in [0, 1].
 pub fn csv(results: &Results) -> String {
     let mut text = String::new();
     row(&mut text, COLUMNS);
@@ -72,10 +77,13 @@ pub fn timings(results: &Results) -> String {
     text
 }
 
-fn fields(results: &Results, run: &RunRecord) -> [String; 36] {
+fn fields(results: &Results, run: &RunRecord) -> [String; 41] {
     let [b_retain, b_forget, b_utility, b_edit, b_reward] = figures(&run.before);
     let [a_retain, a_forget, a_utility, a_edit, a_reward] = figures(&run.after);
     let forget: Vec<_> = run.forget.iter().map(ToString::to_string).collect();
+    let layers = run.probe_layers.iter();
+    let layers: Vec<_> =
+        layers.map(|probe| format!("{}={}", probe.layer, probe.recovery)).collect();
     [
         run.target.name.clone(),
         run.target.layer.clone(),
@@ -105,10 +113,15 @@ fn fields(results: &Results, run: &RunRecord) -> [String; 36] {
         optional(run.policy.map(|policy| policy.forget_test)),
         optional(run.policy.map(|policy| policy.reward)),
         optional(run.tow),
+        optional(run.average_gap),
         optional(run.js_to_retrained),
         optional(run.probe_recovery),
+        optional(run.probe_long),
+        optional(run.probe_mlp),
+        layers.join(";"),
         optional(run.relearn_steps),
         optional(run.mia),
+        optional(run.mia_threshold),
         optional(run.edit_norm),
         run.digest.clone(),
         optional(run.note.as_ref()),

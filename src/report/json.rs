@@ -4,14 +4,35 @@ use crate::run::record::{Results, SCHEMA};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// `results.json`: indented, with a newline at the end. Every number is the shortest decimal that
+/// `results.json`: indented, lists of numbers on one line, with a newline at the end. Every number is the shortest decimal that
 /// reads back as the same bits in its own width.
 pub fn json(results: &Results) -> String {
     let mut results = results.clone();
     results.config.values_mut().for_each(shorten);
     // Fails for maps whose keys are no strings only; there are none.
-    let mut text = serde_json::to_string_pretty(&results).unwrap_or_default();
-    text.push('\n');
+    numbers_in_lines(&serde_json::to_string_pretty(&results).unwrap_or_default())
+}
+
+/// Puts lists of numbers on one line each: a matrix would take thousands of lines.
+fn numbers_in_lines(pretty: &str) -> String {
+    // No string ends a line with a bracket, for its quotation mark follows.
+    let number = |line: &str| {
+        let value = line.trim().trim_end_matches(',');
+        value == "null" || value.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+    };
+    let mut text = String::with_capacity(pretty.len());
+    let mut lines = pretty.lines().peekable();
+    while let Some(line) = lines.next() {
+        text.push_str(line);
+        if line.ends_with('[') && lines.peek().is_some_and(|line| number(line)) {
+            while let Some(value) = lines.next_if(|line| number(line)) {
+                text.push_str(value.trim());
+                text.push_str(if value.ends_with(',') { " " } else { "" });
+            }
+            text.push_str(lines.next().unwrap_or_default().trim());
+        }
+        text.push('\n');
+    }
     text
 }
 

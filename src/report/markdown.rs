@@ -1,9 +1,10 @@
 //! `report.md`: for a reader who was not there.
 
+use super::hiding;
 use super::json::shorten;
 use super::summary::{
-    EVALUATIONS, FORGET, FORGET_BEFORE, Group, JS, Metric, POLICY_FORGET, POLICY_RETAIN, RETAIN,
-    RETAIN_BEFORE, REWARD, TO_TARGET, TOW, groups, sections, worlds,
+    AVERAGE_GAP, EVALUATIONS, FORGET, FORGET_BEFORE, Group, JS, MIA, Metric, POLICY_FORGET,
+    POLICY_RETAIN, PROBE, RELEARN, RETAIN, RETAIN_BEFORE, REWARD, TO_TARGET, TOW, sections, worlds,
 };
 use super::words::{self, NOTHING, percent, thousands, with_std};
 use crate::run::record::{Results, RunRecord};
@@ -17,7 +18,7 @@ pub fn markdown(results: &Results) -> String {
     let _ = opening(&mut text, results)
         .and_then(|()| main_table(&mut text, results))
         .and_then(|()| curves(&mut text, results))
-        .and_then(|()| hiding(&mut text, results))
+        .and_then(|()| hiding::section(&mut text, results))
         .and_then(|()| notes(&mut text, results))
         .and_then(|()| per_seed(&mut text, results))
         .and_then(|()| spread(&mut text, results))
@@ -181,46 +182,6 @@ fn curves(text: &mut String, results: &Results) -> Written {
     Ok(())
 }
 
-fn hiding(text: &mut String, results: &Results) -> Written {
-    write!(
-        text,
-        "## Hiding is not erasing\n\nLow accuracy on the forgotten class says that the network no longer \
-         answers with it, not that its features no longer hold it. "
-    )?;
-    let groups = groups(&results.runs);
-    if let Some(mask) = groups.iter().find(|group| group.editor == "logit-mask") {
-        write!(
-            text,
-            "logit-mask, which switches off one output per class by hand and learns nothing, has {} % on \
-             the forgotten and {} % on the retained classes in the same columns, and setting that one \
-             number back undoes it. ",
-            figure(mask, FORGET),
-            figure(mask, RETAIN)
-        )?;
-    }
-    let missing: Vec<&str> = [
-        ("probe_recovery", results.runs.iter().all(|run| run.probe_recovery.is_none())),
-        ("relearn_steps", results.runs.iter().all(|run| run.relearn_steps.is_none())),
-        ("mia", results.runs.iter().all(|run| run.mia.is_none())),
-    ]
-    .into_iter()
-    .filter_map(|(name, missing)| missing.then_some(name))
-    .collect();
-    match missing.as_slice() {
-        [] => writeln!(
-            text,
-            "Whether an edit erases is what probe_recovery, relearn_steps and mia tell.\n"
-        ),
-        [one] => writeln!(text, "`{one}`, which would tell more, was not computed in this run.\n"),
-        [first @ .., last] => writeln!(
-            text,
-            "What would tell them apart was not computed in this run: `{}` and `{last}` are empty in \
-             `results.csv` and null in `results.json`.\n",
-            first.join("`, `")
-        ),
-    }
-}
-
 fn notes(text: &mut String, results: &Results) -> Written {
     let notes = words::notes(results);
     if notes.is_empty() {
@@ -234,10 +195,11 @@ fn notes(text: &mut String, results: &Results) -> Written {
 }
 
 /// Figures that are computed for some commands only, as columns of the table per seed.
-const EXTRA: [(&str, Metric); 3] = [
-    ("probe recovery", |run| run.probe_recovery),
-    ("relearn steps", |run| run.relearn_steps.map(|steps| steps as f64)),
-    ("mia", |run| run.mia),
+const EXTRA: [(&str, Metric); 4] = [
+    ("probe recovery", PROBE),
+    ("relearn steps", RELEARN),
+    ("mia", MIA),
+    ("average gap", AVERAGE_GAP),
 ];
 
 fn per_seed(text: &mut String, results: &Results) -> Written {
@@ -369,6 +331,6 @@ fn settings(text: &mut String, results: &Results) -> Written {
 }
 
 /// Text that may stand in a table.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
 }

@@ -9,6 +9,7 @@
 
 mod csv;
 mod debias;
+mod hiding;
 mod json;
 mod markdown;
 mod summary;

@@ -21,9 +21,16 @@ pub(super) const EVALUATIONS: Metric = |run| Some(run.evaluations as f64);
 pub(super) const TO_TARGET: Metric = |run| run.evaluations_to_target.map(|count| count as f64);
 pub(super) const TOW: Metric = |run| run.tow;
 pub(super) const JS: Metric = |run| run.js_to_retrained;
+pub(super) const AVERAGE_GAP: Metric = |run| run.average_gap;
+pub(super) const PROBE: Metric = |run| run.probe_recovery;
+pub(super) const PROBE_LONG: Metric = |run| run.probe_long;
+pub(super) const PROBE_MLP: Metric = |run| run.probe_mlp;
+pub(super) const RELEARN: Metric = |run| run.relearn_steps.map(|steps| steps as f64);
+pub(super) const MIA: Metric = |run| run.mia;
+pub(super) const MIA_THRESHOLD: Metric = |run| run.mia_threshold;
 
 /// What is summarised, in the order of the records.
-const METRICS: [(&str, Metric); 12] = [
+const METRICS: [(&str, Metric); 19] = [
     ("retain_test", RETAIN),
     ("forget_test", FORGET),
     ("reward", REWARD),
@@ -38,6 +45,13 @@ const METRICS: [(&str, Metric); 12] = [
     ("tow", TOW),
     ("js_to_retrained", JS),
     ("edit_norm", |run| run.edit_norm),
+    ("average_gap", AVERAGE_GAP),
+    ("probe_recovery", PROBE),
+    ("probe_long", PROBE_LONG),
+    ("probe_mlp", PROBE_MLP),
+    ("relearn_steps", RELEARN),
+    ("mia", MIA),
+    ("mia_threshold", MIA_THRESHOLD),
 ];
 
 /// The runs of one editor in one world.
@@ -62,7 +76,12 @@ impl Group<'_> {
 
     /// `None` when no run has the figure.
     pub(super) fn stat(&self, metric: Metric) -> Option<Stat> {
-        let values = self.values(metric);
+        self.stat_of(metric)
+    }
+
+    /// The same of a figure that is no constant.
+    pub(super) fn stat_of(&self, metric: impl Fn(&RunRecord) -> Option<f64>) -> Option<Stat> {
+        let values: Vec<f64> = self.runs.iter().filter_map(|run| metric(run)).collect();
         Some(Stat { n: values.len(), mean: mean(&values)?, std: sample_std(&values) })
     }
 }

@@ -1,5 +1,6 @@
 //! The table that `unlearn` prints.
 
+use super::hiding;
 use super::summary::{
     EVALUATIONS, FORGET, FORGET_BEFORE, Group, Metric, POLICY_FORGET, POLICY_RETAIN, RETAIN,
     RETAIN_BEFORE, REWARD, sections,
@@ -65,6 +66,15 @@ pub fn table(results: &Results) -> String {
             ),
             "",
         ));
+    }
+    if let Some(legend) = hiding::legend(results) {
+        text.push('\n');
+        for line in hiding::lines(results) {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text.push('\n');
+        text.push_str(&wrap(&legend, ""));
     }
     let notes = words::notes(results);
     if !notes.is_empty() {

@@ -1,3 +1,5 @@
+mod hiding;
+
 use super::*;
 use crate::run::record::*;
 use serde_json::json as value;
@@ -352,7 +354,7 @@ fn markdown_says_what_was_done_and_whether_it_worked() {
         "test split",
         "Hiding is not erasing",
         "logit-mask, which switches off one output",
-        "`probe_recovery`",
+        "`probe_recovery`, `relearn_steps` and `mia` are empty",
         "ppo in mask world, seeds 0, 1, 2 (3 runs): a note",
         "![Best reward against evaluations in shift world](curves-shift.svg)",
         "\"lambda\":0.7",
@@ -373,7 +375,7 @@ fn markdown_says_what_was_done_and_whether_it_worked() {
     results.runs.retain(|run| run.editor != "logit-mask");
     let text = markdown(&results);
     assert!(text.contains("| probe recovery |") && text.contains("| 0.875 |"));
-    assert!(!text.contains("logit-mask, which") && !text.contains("`probe_recovery`"));
+    assert!(!text.contains("logit-mask, which") && !text.contains("are empty"));
 }
 
 /// Names of elements open and close in turn; returns how many of each name there are.

@@ -23,6 +23,7 @@ mod policy;
 mod pool;
 mod prepare;
 pub mod record;
+mod scrutiny;
 mod target;
 mod transfer;
 mod unit;

@@ -6,6 +6,7 @@ use crate::data::{Images, Parts};
 use crate::kernel::{Batch, Kernel, LANES};
 use crate::model::{DIGITS_INPUT, Samples};
 use crate::nn::Stack;
+use core::ops::Range;
 
 /// Samples of one part, in one layout.
 #[derive(Clone, Debug)]
@@ -72,16 +73,30 @@ impl Part {
         parameters: &[f32],
         layer: usize,
     ) -> Result<Self, RunError> {
-        let features = stack.layers().get(layer).map_or(stack.outputs(), |layer| layer.inputs());
-        let mut inputs = vec![0.0; self.batch.len(features)];
+        self.through(kernel, stack, parameters, 0..layer)
+    }
+
+    /// What `layers` of `stack` give for these samples (which lie in panels), the features that the first
+    /// of them takes.
+    pub(super) fn through(
+        &self,
+        kernel: Kernel,
+        stack: &Stack,
+        parameters: &[f32],
+        layers: Range<usize>,
+    ) -> Result<Self, RunError> {
+        let taken = |layer: usize| {
+            stack.layers().get(layer).map_or(stack.outputs(), |layer| layer.inputs())
+        };
+        let (taken, given) = (taken(layers.start), taken(layers.end));
+        let mut inputs = vec![0.0; self.batch.len(given)];
         let panel = Batch::lanes(LANES);
         let mut scratch = vec![0.0; stack.scratch(panel)];
-        let from = self.inputs.chunks(panel.len(stack.inputs()).max(1));
-        for (index, (to, from)) in
-            inputs.chunks_mut(panel.len(features).max(1)).zip(from).enumerate()
+        let from = self.inputs.chunks(panel.len(taken).max(1));
+        for (index, (to, from)) in inputs.chunks_mut(panel.len(given).max(1)).zip(from).enumerate()
         {
             let part = self.batch.panel(index);
-            stack.forward(kernel, 0..layer, part, parameters, from, &mut scratch, to)?;
+            stack.forward(kernel, layers.clone(), part, parameters, from, &mut scratch, to)?;
         }
         Ok(Self { batch: self.batch, inputs, labels: self.labels.clone() })
     }

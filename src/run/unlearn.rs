@@ -10,6 +10,7 @@ use super::observer::Observer;
 use super::pool;
 use super::prepare::Prepared;
 use super::record::{DataRecord, Results, RunRecord, SCHEMA, TargetRecord};
+use super::scrutiny::{ProbeCache, classwise, heat, scrutinise};
 use super::target::{Target, network_digest, train_target};
 use super::unit::{Found, Unit};
 use crate::editor::{Acts, View};
@@ -141,25 +142,33 @@ pub fn unlearn(
         found
     })?;
 
-    let compared = plan.editors.iter().any(|editor| editor.name == "retrain");
-    observer.phase("comparing with retraining", if compared { units.len() } else { 0 });
+    observer.phase("scrutinising the edits", units.len());
     let pairs: Vec<_> = units.iter().zip(&found).collect();
-    let distances = pool::map(&pairs, config.threads, |((_, unit), found)| {
-        let retrained = pairs.iter().find(|((_, other), _)| {
-            other.editor.name == "retrain" && other.target.seed == unit.target.seed
-        });
+    let probes = ProbeCache::default();
+    let retrain_of = |unit: &Unit<'_>| {
+        let seed = unit.target.seed;
+        units
+            .iter()
+            .position(|(_, other)| other.editor.name == "retrain" && other.target.seed == seed)
+    };
+    let examined = pool::map(&pairs, config.threads, |((_, unit), found)| {
         let gauge = Gauge { kernel: unit.kernel, stack, data, task, lambda: unit.world.lambda };
+        let (target, seed) = (unit.target, unit.target.seed);
+        let retrained = retrain_of(unit).and_then(|index| pairs.get(index));
         let distance = retrained
             .map(|(_, retrained)| to_retrained(&gauge, &found.parameters, &retrained.parameters))
-            .transpose();
+            .transpose()?;
+        let scrutiny = scrutinise(&gauge, target, &found.parameters, seed, &probes)?;
         observer.finished("");
-        distance
+        Ok::<_, RunError>((distance, scrutiny))
     })?;
 
     let mut runs = Vec::with_capacity(units.len());
     let mut artifacts = Vec::with_capacity(units.len());
-    for (((world, unit), found), distance) in units.iter().zip(&found).zip(distances) {
-        let run = run_record(config, data, *world, unit, found, distance)?;
+    for (((world, unit), found), (distance, scrutiny)) in units.iter().zip(&found).zip(&examined) {
+        let mut run = run_record(config, data, *world, unit, found, *distance)?;
+        let retrained = retrain_of(unit).and_then(|index| examined.get(index));
+        scrutiny.record(retrained.map(|(_, scrutiny)| scrutiny), &mut run);
         observer.recorded(&run);
         runs.push(run);
         artifacts.push(Artifact {
@@ -272,6 +281,11 @@ fn run_record(
         edit_norm: Some(found.edit_norm),
         digest: format!("{:016x}", found.digest),
         curve: found.curve.clone(),
+        classwise: Some(classwise(&gauge, &unit.target.parameters, &found.parameters)?),
+        heat: edited()
+            .next()
+            .filter(|_| unit.target.seed == config.seed)
+            .and_then(|layer| heat(layer, &unit.target.parameters, &found.parameters)),
         note: note(config, unit, found),
         ..RunRecord::default()
     })
