@@ -178,6 +178,42 @@ fn a_run_leaves_files_that_the_other_commands_read() {
     refused(&["evaluate", "--model", edit], 1, &[".rwe"]);
 }
 
+/// Edits of two layers, and the mask after them, are one file that `apply` carries out.
+#[test]
+fn edits_of_two_layers_are_one_file() {
+    let dir = folder("two-layers");
+    let out = dir.to_str().unwrap();
+    let args = ["unlearn", "--quiet", "--seeds", "1", "--world", "shift", "--budget", "40"];
+    let layers = ["--layer", "fc1,fc2", "--then-mask", "--out", out];
+    let editors = ["--editor", "mean-match,sep-cma-es,mean-match-warm,leace"];
+    let run = reweight(&[&args[..], &layers, &editors].concat());
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let read = |name: &str| fs::read(dir.join(name)).unwrap();
+    let report = String::from_utf8(read("report.md")).unwrap();
+    assert!(report.contains("fc1,fc2") && report.contains("switched off"), "{report}");
+    let network = dir.join("networks/target-0.rwn");
+    for editor in ["mean-match", "sep-cma-es", "mean-match-warm"] {
+        let edit = dir.join(format!("edits/{editor}-shift-0.rwe"));
+        let inspected = reweight(&["inspect", edit.to_str().unwrap()]);
+        let text = String::from_utf8(inspected.stdout).unwrap();
+        let whole = text.contains("layer fc1") && text.contains("layer fc2");
+        assert!(whole && text.contains("outputs of 7"), "{text}");
+        let edited = dir.join("edited.rwn");
+        let (edit, to) = (edit.to_str().unwrap(), edited.to_str().unwrap());
+        let applied = reweight(&["apply", edit, "--model", network.to_str().unwrap(), "--out", to]);
+        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+        assert!(fs::read(&edited).unwrap() == read(&format!("networks/{editor}-shift-0.rwn")));
+        refused(&["apply", edit, "--model", to], 1, &["edited.rwn", "made for"]);
+    }
+
+    refused(&["unlearn", "--layer", "fc1,fc1"], 1, &["fc1 twice"]);
+    refused(&["unlearn", "--layer", "fc1,fc9"], 1, &["fc9", "fc2"]);
+    let policy = ["unlearn", "--seeds", "1", "--layer", "fc1,fc2", "--editor", "policy"];
+    refused(&policy, 2, &["policy", "one layer"]);
+    refused(&["unlearn", "--refit", "softmax"], 2, &["--refit", "--erase"]);
+    refused(&["unlearn", "--sigma", "0"], 2, &["--sigma"]);
+}
+
 #[test]
 fn train_writes_a_network_that_evaluate_reads() {
     let dir = folder("train");

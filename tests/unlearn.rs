@@ -1,7 +1,9 @@
 //! What the main job must show, on the built-in digits; two seeds here, five in the program's default.
 
 use reweight::data::builtin_digits;
-use reweight::run::{Prepared, Preset, Silent, TARGET_VALUE, UnlearnConfig, Unlearned, unlearn};
+use reweight::run::{
+    Erase, Prepared, Preset, Silent, TARGET_VALUE, UnlearnConfig, Unlearned, unlearn,
+};
 use reweight::task::RewardKind;
 use std::sync::LazyLock;
 
@@ -121,5 +123,60 @@ fn the_reported_reward_is_the_paid_one() {
     for run in &unlearned.results.runs {
         let paid = run.curve.last().unwrap().best;
         assert!((paid - run.after.reward).abs() < 1e-5, "{paid} against {}", run.after.reward);
+    }
+}
+
+/// Means over seeds of the figures of one editor: forget accuracy, tug of war, and what probes of 10 and 60 passes
+/// and one with a hidden layer recover.
+fn erased(unlearned: &Unlearned, editor: &str, world: Option<&str>) -> [f64; 5] {
+    let runs: Vec<_> = unlearned
+        .results
+        .runs
+        .iter()
+        .filter(|run| run.editor == editor && run.world.as_deref() == world)
+        .collect();
+    let mean = |figure: &dyn Fn(&reweight::run::record::RunRecord) -> f64| {
+        runs.iter().map(|run| figure(run)).sum::<f64>() / runs.len() as f64
+    };
+    assert!(!runs.is_empty(), "{editor}");
+    [
+        mean(&|run| f64::from(run.after.forget_test)),
+        mean(&|run| run.tow.unwrap()),
+        mean(&|run| run.probe_recovery.unwrap()),
+        mean(&|run| run.probe_long.unwrap()),
+        mean(&|run| run.probe_mlp.unwrap()),
+    ]
+}
+
+/// Probes read no more of the class than after retraining, without the outputs being switched off.
+#[test]
+fn warm_erasure_takes_the_class_out_of_the_features() {
+    let config = UnlearnConfig { seeds: 2, ..UnlearnConfig::erasing(Erase::Warm, false) };
+    let unlearned = unlearn(&config, &DATA, &|_| None, &Silent).unwrap();
+    assert!(unlearned.results.runs.iter().all(|run| run.evaluations <= 300));
+    let [_, _, probe, long, hidden] = erased(&unlearned, "retrain", None);
+    let ours = erased(&unlearned, "mean-match-warm", Some("shift"));
+    let [forget, tow, ..] = ours;
+    assert!(forget <= 0.015 && tow >= 0.97, "{ours:?}");
+    assert!(ours[2] <= probe + 0.03 && ours[3] <= long + 0.03 && ours[4] <= hidden + 0.03);
+    assert!(erased(&unlearned, "logit-mask", None)[2] > probe + 0.03, "hiding is seen");
+}
+
+/// From scratch too; the same search that is not paid for it hides the class and no more.
+#[test]
+fn cold_erasure_does_what_the_same_search_without_the_refit_does_not() {
+    let found = [Erase::Cold, Erase::Off].map(|erase| {
+        let mut config = UnlearnConfig { seeds: 1, ..UnlearnConfig::erasing(erase, false) };
+        config.editors = vec!["sep-cma-es".into(), "retrain".into()];
+        let unlearned = unlearn(&config, &DATA, &|_| None, &Silent).unwrap();
+        let [_, _, bar, ..] = erased(&unlearned, "retrain", None);
+        ["shift", "mask"].map(|world| (erased(&unlearned, "sep-cma-es", Some(world)), bar + 0.03))
+    });
+    let [erasing, control] = found;
+    for ([forget, tow, probe, ..], bar) in erasing {
+        assert!(forget <= 0.015 && tow > 0.92 && probe <= bar, "{forget} {tow} {probe}, bar {bar}");
+    }
+    for ([forget, _, probe, ..], bar) in control {
+        assert!(forget <= 0.015 && probe > bar, "{forget} {probe}, bar {bar}");
     }
 }

@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use reweight::snapshot::{EditFile, FileKind, HEAD, NetworkFile, PolicyFile, VERSION, peek};
+use reweight::snapshot::{
+    EditFile, EditsFile, FileKind, HEAD, NetworkFile, PolicyFile, VERSION, peek,
+};
 
 /// CRC-32, bit by bit: written apart from the one under test.
 fn crc(bytes: impl Iterator<Item = u8>) -> u32 {
@@ -28,13 +30,14 @@ fn with_head(kind: u8, body: &[u8]) -> Vec<u8> {
 fn look(file: &[u8]) {
     let head = peek(file);
     let edit = EditFile::read(file);
+    let edits = EditsFile::read(file);
     let network = NetworkFile::read(file);
     let policy = PolicyFile::read(file);
     for error in [head.err(), edit.err(), network.as_ref().err().copied()].into_iter().flatten() {
         assert!(!error.to_string().contains('\n'));
     }
     let Ok(head) = head else {
-        assert!(edit.is_err() && network.is_err() && policy.is_err());
+        assert!(edit.is_err() && edits.is_err() && network.is_err() && policy.is_err());
         return;
     };
     assert_eq!(head.body + HEAD, file.len());
@@ -45,6 +48,13 @@ fn look(file: &[u8]) {
         let len = edit.write(&actions, &mut out).unwrap();
         assert_eq!(&out[..len], file);
         assert!(edit.write(&actions, &mut out[..len - 1]).is_err());
+    }
+    if let Ok(edits) = edits {
+        assert_eq!(head.kind, FileKind::Edits);
+        let mut out = vec![0; edits.bound()];
+        let len = edits.write(&mut out).unwrap();
+        assert_eq!(&out[..len], file);
+        assert!(edits.write(&mut out[..len - 1]).is_err());
     }
     if let Ok(policy) = policy {
         assert_eq!(head.kind, FileKind::Policy);
@@ -69,7 +79,7 @@ fn look(file: &[u8]) {
 fuzz_target!(|bytes: &[u8]| {
     let Some((&mode, rest)) = bytes.split_first() else { return };
     match mode {
-        b'N' | b'E' | b'P' => look(&with_head(mode, rest)),
+        b'N' | b'E' | b'P' | b'M' => look(&with_head(mode, rest)),
         _ => look(rest),
     }
 });

@@ -6,7 +6,9 @@ mod policy;
 use proptest::prelude::*;
 use reweight::kernel::{Conv2d, Pool2d};
 use reweight::nn::{Kind, Stack};
-use reweight::snapshot::{EditFile, FileKind, HEAD, NetworkFile, SnapshotError, VERSION, peek};
+use reweight::snapshot::{
+    EditFile, EditsFile, FileKind, HEAD, NetworkFile, SnapshotError, VERSION, peek,
+};
 
 /// CRC-32 (IEEE 802.3), bit by bit: written apart from the one under test.
 fn crc(bytes: impl Iterator<Item = u8>) -> u32 {
@@ -208,6 +210,33 @@ proptest! {
             let error = edit.write(&actions, &mut vec![0; have]);
             prop_assert_eq!(error, Err(SnapshotError::TooSmall { have }));
         }
+    }
+
+    #[test]
+    fn several_edits_are_read_back_to_the_byte(
+        (before, after) in any::<(u64, u64)>(),
+        masked in prop::collection::vec(any::<u8>(), 0..12),
+        edits in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..9),
+        flip in any::<prop::sample::Index>(), short in any::<prop::sample::Index>(),
+    ) {
+        let mut held = heapless::Vec::new();
+        edits.iter().for_each(|edit| held.push(&**edit).unwrap());
+        let file = EditsFile { before, after, masked: &masked, edits: held };
+        let mut bytes = vec![0; file.bound()];
+        let len = file.write(&mut bytes).unwrap();
+        bytes.truncate(len);
+        prop_assert_eq!(peek(&bytes).unwrap().kind, FileKind::Edits);
+        prop_assert_eq!(EditsFile::read(&bytes), Ok(file.clone()));
+        prop_assert_eq!(
+            EditFile::read(&bytes).unwrap_err(),
+            SnapshotError::WrongKind { found: FileKind::Edits, expected: FileKind::Edit }
+        );
+        let have = short.index(len);
+        prop_assert_eq!(file.write(&mut vec![0; have]), Err(SnapshotError::TooSmall { have }));
+        prop_assert!(EditsFile::read(&bytes[..have]).is_err());
+        let at = flip.index(len);
+        bytes[at] ^= 1;
+        prop_assert!(EditsFile::read(&bytes).is_err());
     }
 
     /// Heads are made right half of the time, so that bodies are reached.
