@@ -284,3 +284,60 @@ fn debiasing_is_compared_in_shards_too() {
 fn compare_small(out: &str) -> Vec<&str> {
     compare(out, &["--shard", "0/3"])
 }
+
+/// Runs a shell line in `dir`, where `reweight` is the program that was built.
+fn shell(line: &str, dir: &str, variables: &[(&str, &str)]) {
+    let program = Path::new(env!("CARGO_BIN_EXE_reweight")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new("sh")
+        .args(["-c", line])
+        .current_dir(dir)
+        .env("PATH", format!("{}:{path}", program.display()))
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The recipes of `examples/shards` and of the README, with the variables that their schedulers set.
+#[test]
+#[cfg(unix)]
+fn recipes_for_many_machines_run() {
+    const OPTIONS: &str =
+        "--classes 7 --seeds 1 --widths 32x16 --budget 60 --editor es,logit-mask --quiet";
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Options that are given twice are refused, so the recipe's own go.
+    let small = |text: &str| text.replace("--classes 0-9 --seeds 5", "");
+    let slurm = small(&fs::read_to_string(root.join("examples/shards/slurm.sh")).unwrap());
+    let yaml = small(&fs::read_to_string(root.join("examples/shards/kubernetes.yaml")).unwrap());
+    let folded = yaml.split(">-\n").nth(1).unwrap().split("      volumes:").next().unwrap();
+    let line: Vec<&str> = folded.split_whitespace().collect();
+    let line = line.join(" ").replace("/results/", "results/");
+    let merged: Vec<String> = ["slurm", "kubernetes"]
+        .into_iter()
+        .map(|name| {
+            let dir = fresh(&format!("recipe-{name}"));
+            fs::create_dir_all(&dir).unwrap();
+            for index in ["0", "1"] {
+                let (script, variables) = match name {
+                    "slurm" => (
+                        slurm.clone(),
+                        [("SLURM_ARRAY_TASK_ID", index), ("SLURM_ARRAY_TASK_COUNT", "2")],
+                    ),
+                    _ => (line.clone(), [("JOB_COMPLETION_INDEX", index), ("SHARDS", "2")]),
+                };
+                let variables: Vec<_> =
+                    variables.into_iter().chain([("OPTIONS", OPTIONS)]).collect();
+                shell(&script, &dir, &variables);
+                // Submitted again, it finds its units done.
+                shell(&script, &dir, &variables);
+            }
+            shell("reweight merge results/shard-* --out results/all", &dir, &[]);
+            format!("{dir}/results/all")
+        })
+        .collect();
+    assert!(
+        fs::read(file(&merged[0], "results.csv")).unwrap()
+            == fs::read(file(&merged[1], "results.csv")).unwrap()
+    );
+}

@@ -87,11 +87,11 @@ pub(in crate::editor) fn aim(
             let (of_u, of_v) = (own.iter().fold(0.0, largest), column().fold(0.0, largest));
             let reach = of_u * of_v * rank as f32 / step;
             // A class that is matched already calls for nothing.
-            if !(reach > 0.0) {
+            if reach.is_nan() || reach <= 0.0 {
                 own.fill(0.0);
                 continue;
             }
-            if !(reach <= 1.0) {
+            if reach > 1.0 {
                 return Err(EditError::Unfit(
                     "mean match goes further than a step of this world (raise --step)",
                 ));
