@@ -15,6 +15,9 @@ use heapless::Vec;
 /// Layers whose inputs are looked at, at most.
 pub const MOST_TAPS: usize = 4;
 
+/// Widest features that are looked at: wider ones would cost more than all else together.
+const WIDEST: usize = 1024;
+
 /// How the last layer is fitted anew on the features, to see what they still hold. Features are first brought
 /// to mean 0 and deviation 1 each (deviation + 1e-4), or shrinking them would pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +85,11 @@ impl ErasureConfig {
 
 /// The dense layers of `stack` whose inputs an edit of layer `edited` (the first edited one) can change, with
 /// the number of their features: the last layer's alone, or with `deep` all of them, the last
-/// [`MOST_TAPS`].
+/// [`MOST_TAPS`]; none of more than 1,024 features.
 pub fn erasure_taps(stack: &Stack, edited: usize, deep: bool) -> Vec<(usize, usize), MOST_TAPS> {
     let mut taps: Vec<(usize, usize), MOST_TAPS> = Vec::new();
     for (index, layer) in stack.layers().iter().enumerate().skip(edited + 1) {
-        if let Kind::Dense { inputs, .. } = *layer.kind() {
+        if let Kind::Dense { inputs: inputs @ ..=WIDEST, .. } = *layer.kind() {
             if !deep || taps.is_full() {
                 taps.clear();
             }
