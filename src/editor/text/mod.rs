@@ -4,14 +4,18 @@
 //! in a world, one file per family. What does not: the editors of the two worlds, which edit such
 //! networks as they edit any other. They own their memory, so they need `std`.
 
+mod adversarial;
 mod blind;
 mod erase;
 mod gradient;
+mod nullspace;
+mod odds;
 mod search;
 #[cfg(test)]
 mod tests;
 
 pub use erase::LEACE_INPUTS;
+pub use odds::{Odds, Rule};
 
 use super::{EditError, EditorKind};
 use crate::kernel::{Bag, Batch, Kernel};
@@ -59,6 +63,8 @@ pub struct TextProblem<'a> {
     pub layer: usize,
     /// What editors may look at.
     pub reward: TextSet<'a>,
+    /// Scores of those texts by the network.
+    pub scores: &'a [f32],
     /// Columns of the words that name each group.
     pub words: &'a [Vec<u32>],
     /// What trained the network, where that is known.
@@ -80,6 +86,8 @@ pub struct TextEdit {
     pub parameters: Vec<f32>,
     /// The probability from which on a text is called toxic, where that was changed.
     pub threshold: Option<f32>,
+    /// Decisions that know the groups, in place of a threshold.
+    pub odds: Option<Odds>,
     /// Evaluations of the reward.
     pub evaluations: u64,
 }
@@ -190,6 +198,34 @@ pub const TEXT_EDITORS: &[TextEditorInfo] = &[
             "leace",
             "least-squares concept erasure of the groups, rank 3, folded into the edited layer",
             "Belrose et al. 2023, arXiv 2306.03819",
+        )
+    },
+    TextEditorInfo {
+        kind: EditorKind::Closed,
+        edit: nullspace::inlp,
+        ..row(
+            "inlp",
+            "iterative null-space projection of the groups, up to 4 rounds, folded into the edited layer",
+            "Ravfogel et al. 2020, arXiv 2004.07667",
+        )
+    },
+    TextEditorInfo {
+        kind: EditorKind::Gradient,
+        gradients: true,
+        training_data: true,
+        edit: adversarial::adversarial,
+        ..row(
+            "adversarial",
+            "trained again against an adversary that tells groups by outputs and labels",
+            "Zhang et al. 2018, arXiv 1801.07593",
+        )
+    },
+    TextEditorInfo {
+        edit: odds::equalized_odds,
+        ..row(
+            "equalized-odds",
+            "the network as it was, thresholds mixed at random by group: must know the groups of every text",
+            "Hardt et al. 2016, arXiv 1610.02413",
         )
     },
     TextEditorInfo {

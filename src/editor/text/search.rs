@@ -28,6 +28,7 @@ pub(super) fn threshold(
         parameters: problem.parameters.to_vec(),
         threshold: Some(best.1),
         evaluations: THRESHOLDS.into(),
+        ..TextEdit::default()
     })
 }
 
@@ -46,7 +47,7 @@ pub(super) fn column_scale(
         }
     }
     let (_, parameters) = best.unwrap_or_default();
-    Ok(TextEdit { parameters, threshold: None, evaluations: steps.into() })
+    Ok(TextEdit { parameters, evaluations: steps.into(), ..TextEdit::default() })
 }
 
 /// Spread of the factors of Savani's perturbation.
@@ -71,5 +72,5 @@ pub(super) fn savani(
             best = (reward, trial);
         }
     }
-    Ok(TextEdit { parameters: best.1, threshold: None, evaluations: problem.budget })
+    Ok(TextEdit { parameters: best.1, evaluations: problem.budget, ..TextEdit::default() })
 }

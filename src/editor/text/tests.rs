@@ -1,11 +1,15 @@
 //! References on small networks, against what defines them.
 
+use super::adversarial::{Contest, combined};
 use super::gradient::weights;
-use super::{Judge, TextEdit, TextProblem, TextSet, find_text};
+use super::nullspace::{classifiers, projector};
+use super::{Judge, Odds, TextEdit, TextProblem, TextSet, find_text};
 use crate::editor::EditError;
 use crate::kernel::{Bag, Kernel};
 use crate::nn::{Init, Stack};
 use crate::rng::{Purpose, Rng};
+use nalgebra::DMatrix;
+use serde_json::Value;
 use std::vec::Vec;
 
 const WORDS: usize = 12;
@@ -78,6 +82,7 @@ fn edit(name: &str, layer: usize, texts: &Texts) -> TextEdit {
         parameters: &parameters,
         layer,
         reward: texts.set(),
+        scores: &texts.values[..texts.labels.len()],
         words: &words,
         train: Some(texts.set()),
         unbiased: None,
@@ -225,4 +230,127 @@ fn counterfactuals_need_a_word_and_training_data() {
     let texts = Texts::draw(200);
     let swapped = edit("counterfactual", 0, &texts).parameters;
     assert_ne!(swapped, edit("reweighing", 0, &texts).parameters);
+}
+
+fn oracle() -> Value {
+    let text = include_str!("../../../tests/oracle/debiasing_editors.json");
+    serde_json::from_str(text).unwrap()
+}
+
+fn numbers(value: &Value) -> Vec<f32> {
+    value.as_array().unwrap().iter().map(|value| value.as_f64().unwrap() as f32).collect()
+}
+
+/// The probability of every decision is that of fairlearn's ThresholdOptimizer, and so are the groups' rates.
+#[test]
+fn odds_are_equalised_as_by_fairlearn() {
+    for case in oracle()["odds"].as_array().unwrap() {
+        let whole = |name: &str| numbers(&case[name]).into_iter().map(|value| value as u64);
+        let scores = numbers(&case["scores"]);
+        let labels: Vec<u8> = whole("labels").map(|label| label as u8).collect();
+        let members: Vec<u64> = whole("groups").map(|group| 1 << group).collect();
+        let odds = Odds::fit(&scores, &labels, &members).unwrap();
+        let expected = numbers(&case["probabilities"]);
+        for ((&score, &set), theirs) in scores.iter().zip(&members).zip(expected) {
+            let ours = odds.probability(score, set);
+            assert!((ours - f64::from(theirs)).abs() < 1e-6, "{score} in {set}: {ours}, {theirs}");
+        }
+        for rates in case["rates"].as_array().unwrap() {
+            let rates: Vec<f64> =
+                rates.as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+            assert!((rates[0] - odds.fpr).abs() < 1e-9 && (rates[1] - odds.tpr).abs() < 1e-9);
+        }
+        // Decisions that are drawn keep these rates but for chance, and repeat themselves.
+        let drawn = odds.decide(&scores, &members, 4);
+        assert_eq!(drawn, odds.decide(&scores, &members, 4));
+        let negatives = || drawn.iter().zip(&labels).filter(|&(_, &label)| label == 0);
+        let share =
+            negatives().map(|(&call, _)| f64::from(call)).sum::<f64>() / negatives().count() as f64;
+        assert!((share - odds.fpr).abs() < 0.06, "{share} of {}", odds.fpr);
+    }
+}
+
+/// Groups that are too small share one rule, sets of groups fall to their first member; one class alone is refused.
+#[test]
+fn odds_of_rare_groups() {
+    let scores: Vec<f32> = (0..400).map(|text| (text % 97) as f32).collect();
+    let labels: Vec<u8> = (0..400).map(|text| u8::from(text % 97 > 40 + text % 30)).collect();
+    let members: Vec<u64> =
+        (0..400).map(|text| if text < 390 { text as u64 % 2 } else { 2 }).collect();
+    let odds = Odds::fit(&scores, &labels, &members).unwrap();
+    let named: Vec<Option<u64>> = odds.rules().iter().map(|rule| rule.named).collect();
+    assert_eq!(named, [Some(0), Some(1), None]);
+    assert_eq!(odds.probability(50.0, 0b11), odds.probability(50.0, 0b01));
+    assert_eq!(odds.probability(50.0, 0b10), odds.probability(50.0, 0b100));
+    assert!(Odds::fit(&scores, &[0; 400], &members).is_err());
+    assert!(Odds::fit(&[], &[], &[]).is_err());
+}
+
+#[test]
+fn a_step_against_the_adversary_is_pytorchs() {
+    let case = &oracle()["adversarial"];
+    let whole = |name: &str| numbers(&case[name]).into_iter().map(|value| value as u64);
+    let sizes: Vec<usize> = whole("sizes").map(|size| size as usize).collect();
+    let mut stack = Stack::new([sizes[0], 1, 1]);
+    stack.dense("a", sizes[1]).unwrap().relu().unwrap().dense("b", 2).unwrap();
+    let x = numbers(&case["x"]);
+    let (mut offsets, mut columns, mut values) = (vec![0u32], Vec::new(), Vec::new());
+    for row in x.chunks(sizes[0]) {
+        for (column, &value) in (0u32..).zip(row).filter(|(_, value)| **value != 0.0) {
+            columns.push(column);
+            values.push(value);
+        }
+        offsets.push(columns.len() as u32);
+    }
+    let labels: Vec<u8> = whole("labels").map(|label| label as u8).collect();
+    let members: Vec<u64> = whole("members").collect();
+    let bag = Bag::new(sizes[0], &offsets, &columns, &values).unwrap();
+    let set = TextSet { bag, labels: &labels, members: &members };
+    let chosen: Vec<u32> = (0..labels.len() as u32).collect();
+    let mut contest = Contest::new(Kernel::auto(), &stack, chosen.len());
+    let (parameters, adversary) = (numbers(&case["parameters"]), numbers(&case["adversary"]));
+    let slopes = contest.slopes(&parameters, &adversary, &set, &chosen).unwrap();
+    let alpha = case["alpha"].as_f64().unwrap() as f32;
+    let together = combined(&stack, &slopes.own, &slopes.adverse, alpha);
+    for (name, ours) in [
+        ("own", &slopes.own),
+        ("adverse", &slopes.adverse),
+        ("of_adversary", &slopes.adversary),
+        ("together", &together),
+    ] {
+        let theirs = numbers(&case[name]);
+        assert_eq!(ours.len(), theirs.len(), "{name}");
+        for (index, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+            assert!((ours - theirs).abs() < 2e-6, "{name}[{index}]: {ours}, {theirs}");
+        }
+    }
+}
+
+/// What INLP promises: P is a projector, and no classifier tells a group by what it leaves.
+#[test]
+fn inlp_leaves_nothing_that_tells_the_groups() {
+    let mut rng = Rng::new(2, Purpose::Data);
+    let count = 500;
+    let named = DMatrix::from_fn(2, count, |_, _| f64::from(u8::from(rng.unit() < 0.4)));
+    let mixing = DMatrix::from_fn(9, 2, |_, _| f64::from(rng.normal()));
+    let noise = DMatrix::from_fn(9, count, |_, _| f64::from(rng.normal()));
+    let x = mixing * &named + noise * 0.5;
+    assert_eq!(classifiers(&x, &named).unwrap().len(), 2, "there was something to tell");
+    let p = projector(&x, &named).unwrap();
+    assert!((&p * &p - &p).amax() < 1e-9 && (&p - p.transpose()).amax() < 1e-9);
+    let rank = p.trace();
+    assert!((rank - rank.round()).abs() < 1e-9 && (3.0..7.5).contains(&rank), "{rank}");
+    assert!(classifiers(&(&p * &x), &named).unwrap().is_empty());
+    // Folded into a layer: the words that name the groups no longer reach it.
+    let texts = Texts::draw(400);
+    let (stack, before) = network();
+    let after = edit("inlp", 0, &texts).parameters;
+    let weights = stack.layers()[0].weight_range();
+    let size =
+        |parameters: &[f32], word: usize| crate::num::norm(&parameters[8 * word..8 * word + 8]);
+    for word in 0..2 {
+        assert!(size(&after, word) < 0.2 * size(&before, word), "{word}");
+    }
+    assert!(size(&after, 5) > 0.5 * size(&before, 5));
+    assert_eq!(before[weights.end..], after[weights.end..]);
 }

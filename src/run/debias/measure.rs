@@ -2,6 +2,7 @@
 
 use super::record::{DebiasFigures, GroupFigures, KindFigures};
 use crate::data::text::{BagSet, Comments};
+use crate::editor::text::Odds;
 use crate::kernel::Kernel;
 use crate::metric::auc::{Ranking, auc_scratch};
 use crate::metric::bias::{
@@ -96,6 +97,16 @@ impl<'c> Judged<'c> {
         Self { comments, scores, called, matched }
     }
 
+    /// The same with decisions by `odds`, if there are any: drawn from stream (seed, action), and without a
+    /// matched threshold.
+    pub(super) fn by(mut self, odds: Option<&Odds>, seed: u64) -> Self {
+        if let Some(odds) = odds {
+            self.called = odds.decide(&self.scores, &self.comments.members, seed);
+            self.matched = None;
+        }
+        self
+    }
+
     /// All figures. The null values come from stream (seed, bootstrap).
     pub(super) fn figures(&self, cuts: &Cuts, seed: u64) -> Result<DebiasFigures, RunError> {
         let comments = self.comments;
@@ -173,7 +184,7 @@ impl<'c> Judged<'c> {
             gap_null: gap_null.mean,
             gap_null_high: gap_null.high,
             fned_null: fned_null.mean,
-            matched_threshold: cuts.matched_probability,
+            matched_threshold: cuts.matched_probability.filter(|_| self.matched.is_some()),
             matched_gap: matched.and_then(|gap| gap.mean),
             matched_worst: matched.and_then(|gap| gap.worst),
             matched_accuracy: there.as_deref().and_then(<[Rates]>::first).and_then(Rates::accuracy),

@@ -265,7 +265,10 @@ fn unfit(method: Method, case: &Case, layer: &str) -> Option<&'static str> {
                 Some("it does not end in a layer of two classes")
             } else if *words && material.words.iter().all(Vec::is_empty) {
                 Some("no word that names a group is in the vocabulary")
-            } else if *name == "leace" && target.stack.find(layer) == Some(0) && crowded(case) {
+            } else if matches!(*name, "leace" | "inlp")
+                && target.stack.find(layer) == Some(0)
+                && crowded(case)
+            {
                 Some("its first layer has too many words for their covariance to be solved")
             } else {
                 None

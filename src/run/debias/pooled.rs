@@ -29,7 +29,11 @@ pub(super) fn pooled(units: &[Work<'_>], found: &[Found]) -> Result<Vec<PooledRu
             .iter()
             .map(|(unit, found)| {
                 let comments = &unit.case.material.test.comments;
-                Judged::new(comments, found.scores.clone(), &found.cuts)
+                let judged = Judged::new(comments, found.scores.clone(), &found.cuts);
+                match &found.called {
+                    None => judged,
+                    Some(called) => Judged { called: called.clone(), matched: None, ..judged },
+                }
             })
             .collect();
         let means = |which: fn(&(&Work<'_>, &Found)) -> DebiasFigures| {

@@ -6,7 +6,7 @@ use super::config::{DebiasConfig, Method};
 use super::judge::WholeNetwork;
 use super::measure::{Cuts, Judged, scores};
 use super::record::{ChangedWord, DebiasFigures, ExampleText, TextActions};
-use crate::editor::text::{TextEditorInfo, TextProblem};
+use crate::editor::text::{Odds, TextEditorInfo, TextProblem};
 use crate::editor::{EditorInfo, Job, JobMemory, JobShape, Outcome, Point, Settings, Sight, View};
 use crate::env::Env;
 use crate::kernel::Kernel;
@@ -38,6 +38,8 @@ pub(super) struct Found {
     /// Scores of the test split, and what is called toxic from where on.
     pub(super) scores: Vec<f32>,
     pub(super) cuts: Cuts,
+    /// What is called toxic there, where that does not follow from the cuts.
+    pub(super) called: Option<Vec<f32>>,
 }
 
 /// An editor at work on a case.
@@ -60,6 +62,7 @@ struct Edited {
     parameters: Vec<f32>,
     actions: Option<TextActions>,
     threshold: Option<f32>,
+    odds: Option<Odds>,
     evaluations: u64,
     edit: Option<&'static str>,
     other: Option<Vec<f32>>,
@@ -75,7 +78,7 @@ impl Work<'_> {
     pub(super) fn layer_name(&self) -> &str {
         match self.method {
             Method::World(_) => {}
-            Method::Text(editor) if matches!(editor.name, "leace" | "savani") => {}
+            Method::Text(editor) if matches!(editor.name, "leace" | "inlp" | "savani") => {}
             Method::Text(_) => return "",
         }
         self.case.target.stack.layers().get(self.layer).map_or("", |layer| layer.name())
@@ -90,15 +93,19 @@ impl Work<'_> {
         }?;
         let seconds = started.elapsed().as_secs_f64();
         let target = &self.case.target;
-        let (after, test, cuts) = self.figures(&edited.parameters, edited.threshold)?;
+        let odds = edited.odds.as_ref();
+        let (after, test, cuts) = self.figures(&edited.parameters, edited.threshold, odds)?;
         let other = match &edited.other {
             None => None,
-            Some(parameters) => Some(self.figures(parameters, None)?.0),
+            Some(parameters) => Some(self.figures(parameters, None, None)?.0),
         };
         let mut elsewhere = Vec::new();
         for (_, part) in &self.case.material.elsewhere {
             let scores = self.scores(&edited.parameters, part)?;
             let judged = Judged::new(&part.comments, scores, &cuts);
+            // Rules are for the groups of the reward split; others are judged by the threshold.
+            let same = part.comments.groups == self.case.material.reward.comments.groups;
+            let judged = judged.by(odds.filter(|_| same), self.case.seed);
             elsewhere.push(judged.figures(&cuts, self.case.seed)?);
         }
         let mut digest = edited.digest;
@@ -119,6 +126,9 @@ impl Work<'_> {
             evaluations: edited.evaluations,
             seconds,
             curve: edited.curve,
+            called: odds.map(|odds| {
+                odds.decide(&test, &self.case.material.test.comments.members, self.case.seed)
+            }),
             scores: test,
             cuts,
             actions: edited.actions,
@@ -136,6 +146,7 @@ impl Work<'_> {
         &self,
         parameters: &[f32],
         threshold: Option<f32>,
+        odds: Option<&Odds>,
     ) -> Result<(DebiasFigures, Vec<f32>, Cuts), RunError> {
         let Case { material, target, court, .. } = self.case;
         let reward = self.scores(parameters, &material.reward)?;
@@ -150,7 +161,7 @@ impl Work<'_> {
             self.case.wanted,
         )?;
         let test = self.scores(parameters, &material.test)?;
-        let judged = Judged::new(&material.test.comments, test, &cuts);
+        let judged = Judged::new(&material.test.comments, test, &cuts).by(odds, self.case.seed);
         let mut figures = judged.figures(&cuts, self.case.seed)?;
         let (need, wide) = court.need();
         let (mut heap, mut wide) = (Heap::new(need), vec![0; wide]);
@@ -160,19 +171,25 @@ impl Work<'_> {
         }
         let (kernel, lambda) = (self.kernel(), self.config.lambda());
         let mut whole = WholeNetwork { kernel, target, court, task, lambda };
-        figures.reward = Some(reward_figures(whole.score(parameters)?, lambda));
+        // The reward is that of a threshold.
+        figures.reward = match odds {
+            None => Some(reward_figures(whole.score(parameters)?, lambda)),
+            Some(_) => None,
+        };
         Ok((figures, judged.scores, cuts))
     }
 
     fn refer(&self, editor: &TextEditorInfo) -> Result<Edited, RunError> {
         let Case { material, target, court, seed, .. } = self.case;
         let words = target.stack.inputs();
+        let scores = self.scores(&target.parameters, &material.reward)?;
         let problem = TextProblem {
             kernel: self.kernel(),
             stack: &target.stack,
             parameters: &target.parameters,
             layer: self.layer,
             reward: material.reward.set(words)?,
+            scores: &scores,
             words: &material.words,
             train: match &material.train {
                 Some(part) => Some(part.set(words)?),
@@ -194,6 +211,7 @@ impl Work<'_> {
             parameters: edit.parameters,
             actions: None,
             threshold: edit.threshold,
+            odds: edit.odds,
             evaluations: edit.evaluations,
             edit: None,
             other: None,
@@ -330,6 +348,7 @@ impl Work<'_> {
             parameters,
             actions: Some(actions),
             threshold: None,
+            odds: None,
             evaluations,
             edit,
             other,
