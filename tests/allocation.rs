@@ -252,7 +252,7 @@ fn editors_by_gradients_allocate_nothing_either() {
     Kernel::auto().to_rows(toy.batch, 10, 1, &toy.inputs, &mut rows).unwrap();
     let batch = Batch::rows(toy.labels.len());
     let samples = Samples { batch, inputs: &rows, labels: &toy.labels };
-    let set = TrainingSet { samples, training: Training::DIGITS, seed: 7 };
+    let set = TrainingSet { samples, training: Training::DIGITS, seed: 7, chosen: None };
     let (settings, config) = (Settings::default(), Config::new(WorldKind::Shift));
     let mut tested = 0;
     for info in EDITORS.iter().filter(|editor| editor.kind == EditorKind::Gradient) {

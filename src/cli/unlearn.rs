@@ -33,6 +33,9 @@ pub(super) struct Args {
     /// Classes to forget
     #[arg(long, value_name = "CLASS", value_delimiter = ',', default_value = "7")]
     forget: Vec<u8>,
+    /// Share of the training samples to forget in place of classes: 10%
+    #[arg(long, value_name = "SHARE", value_parser = percentage, conflicts_with = "forget")]
+    forget_random: Option<f64>,
     /// World
     #[arg(long, value_enum, default_value = "both")]
     world: WorldName,
@@ -138,6 +141,15 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().into(), value.trim().into()))
 }
 
+/// Reads "10%" as .1.
+fn percentage(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').map(|number| number.trim().parse::<f64>());
+    match number {
+        Some(Ok(percent)) if percent > 0.0 && percent < 100.0 => Ok(percent / 100.0),
+        _ => Err("expected a percentage between 0% and 100%, such as 10%".into()),
+    }
+}
+
 impl Args {
     fn config(&self) -> Result<UnlearnConfig, RunError> {
         let defaults = UnlearnConfig::default();
@@ -151,7 +163,15 @@ impl Args {
             layer: self.layer.clone(),
             worlds: self.world.worlds(),
             forget: self.forget.clone(),
-            editors: if self.editor.is_empty() { defaults.editors } else { self.editor.clone() },
+            forget_random: self.forget_random,
+            editors: match (self.editor.is_empty(), self.forget_random) {
+                (true, None) => defaults.editors,
+                // There is no logit to mask.
+                (true, Some(_)) => {
+                    defaults.editors.into_iter().filter(|name| name != "logit-mask").collect()
+                }
+                (false, _) => self.editor.clone(),
+            },
             preset: match self.preset {
                 PresetName::Edit => Preset::Edit,
                 PresetName::Paper => Preset::Paper,

@@ -17,7 +17,7 @@ mod train;
 pub use builtin::{DIGITS_INPUT, digits_cnn, digits_cnn_deeper, toxicity_mlp};
 pub use plain::Plain;
 pub use prefix::{Change, Changed, Prefix};
-pub use train::{Lesson, Progress, Rows, Training, train, train_need, train_on};
+pub use train::{Lesson, Progress, Rows, Training, train, train_need, train_on, train_where};
 
 use crate::autodiff::TapeError;
 use crate::error::{ShapeError, TooSmall};

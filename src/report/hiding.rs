@@ -44,17 +44,25 @@ pub(super) fn section(text: &mut String, results: &Results) -> Written {
     writeln!(
         text,
         "These figures tell them apart; read them against `none`, the network before any edit, and \
-         `retrain`, which never saw the class, not against 0.\n\n\
-         - *Probe*: how many of the forgotten test samples a classifier recognises that is trained, with \
+         `retrain`, which never saw what is forgotten, not against 0.\n"
+    )?;
+    if results.runs.iter().any(|run| PROBE(run).is_some()) {
+        writeln!(
+            text,
+            "- *Probe*: how many of the forgotten test samples a classifier recognises that is trained, with \
          all labels, on the train split's features of the edited network (in %). *10* and *60*: softmax \
          regression on the last hidden features after as many epochs; *MLP*: one with 64 hidden units; \
          then the 10-epoch probe of every hidden layer. A probe as good as that of `none`: the class was \
          hidden. One as good as that of `retrain`: no more is left than other classes give away.\n\
          - *Relearn*: steps of training (all layers, Adam 1e-3, batches of 64) until half the original \
          accuracy on the class is back, 300 at most. Fewer than `retrain` needs: the network remembers. \
-         Far more is a trace of the edit, too.\n\
-         - *MIA*: can one tell by the loss which samples of the class were trained on? Balanced accuracy, \
-         ½ is chance; *logistic* fitted on the class itself, *threshold* on the retained classes.\n\
+         Far more is a trace of the edit, too."
+        )?;
+    }
+    writeln!(
+        text,
+        "- *MIA*: can one tell by the loss which samples of what is forgotten were trained on? Balanced \
+         accuracy, ½ is chance; *logistic* fitted on those samples, *threshold* on the retained ones.\n\
          - *Gap*: mean distance to `retrain` of the accuracies on forgotten train, retained train and \
          retained test samples and of the logistic MIA, in points; 0 is equal.\n"
     )?;
@@ -155,12 +163,16 @@ fn figure(group: &Group<'_>, metric: Metric, show: fn(f64) -> String) -> String 
 /// What the terminal's columns mean.
 pub(super) fn legend(results: &Results) -> Option<String> {
     let subject = words::classes(results);
+    let probed = results.runs.iter().any(|run| PROBE(run).is_some());
     computed(results).then(|| {
-        format!(
+        let probes = format!(
             "probe, 60, MLP: {subject} read from the last features by softmax probes of 10 and 60 epochs \
-             and by a small network, in %. relearn: steps until half of it is back. MIA: membership told \
-             by the loss (.5: chance). gap: mean distance to retrain, points. Compare with none and retrain, \
-             not with 0"
+             and by a small network, in %. relearn: steps until half of it is back. "
+        );
+        format!(
+            "{}MIA: membership told by the loss (.5: chance). gap: mean distance to retrain, points. \
+             Compare with none and retrain, not with 0",
+            if probed { &*probes } else { "" }
         )
     })
 }

@@ -49,13 +49,19 @@ fn opening(text: &mut String, results: &Results) -> Written {
     )?;
     let sections = sections(&results.runs);
     if sections.iter().any(|(world, _)| world.is_some()) {
-        writeln!(
-            text,
-            "Did it work: an edit counts as done when at most {} % of the forgotten samples are still \
-             recognised and at most {} points of accuracy on the retained classes are lost.\n",
-            100.0 * words::DONE_FORGET,
-            100.0 * words::DONE_DROP,
-        )?;
+        let drop = 100.0 * words::DONE_DROP;
+        let forgotten = match words::random_share(results) {
+            None => format!(
+                "at most {} % of the forgotten samples are still recognised and at most {drop} points of \
+                 accuracy on the retained classes are lost",
+                100.0 * words::DONE_FORGET
+            ),
+            Some(_) => format!(
+                "accuracy on the forgotten samples is within {drop} points of that on the test split, and \
+                 at most {drop} points of the latter are lost"
+            ),
+        };
+        writeln!(text, "Did it work: an edit counts as done when {forgotten}.\n")?;
     }
     for (world, groups) in &sections {
         for group in groups.iter().filter(|_| world.is_some()) {

@@ -6,7 +6,7 @@ use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
 use super::target::{NAME, Target, TargetConfig};
 use crate::data::edit_distance;
-use crate::editor::{self, EditorInfo, REACH, Refine, Settings, View};
+use crate::editor::{self, EditorInfo, EditorKind, REACH, Refine, Settings, View};
 use crate::kernel::Kernel;
 use crate::nn::{Layer, Stack};
 use crate::ppo;
@@ -45,8 +45,10 @@ pub struct UnlearnConfig {
     pub layer: Option<String>,
     /// The worlds, in the order of the report.
     pub worlds: Vec<WorldKind>,
-    /// Classes to forget.
+    /// Classes to forget; not read when samples are forgotten.
     pub forget: Vec<u8>,
+    /// Share of the training samples (drawn by `split_seed`) to forget in place of classes, in (0, 1).
+    pub forget_random: Option<f64>,
     /// Names of editors.
     pub editors: Vec<String>,
     /// Hyper-parameters.
@@ -94,6 +96,7 @@ impl Default for UnlearnConfig {
             layer: None,
             worlds: vec![WorldKind::Shift, WorldKind::Mask],
             forget: vec![7],
+            forget_random: None,
             editors: DEFAULT_EDITORS.iter().map(ToString::to_string).collect(),
             preset: Preset::Edit,
             set: Vec::new(),
@@ -195,13 +198,34 @@ impl UnlearnConfig {
         if self.seeds == 0 {
             return usage("--seeds is 0: at least 1 seed is needed".into());
         }
-        if self.editors.is_empty() || self.worlds.is_empty() || self.forget.is_empty() {
+        let nothing = self.forget.is_empty() && self.forget_random.is_none();
+        if self.editors.is_empty() || self.worlds.is_empty() || nothing {
             return usage(
                 "at least one editor, one world and one class to forget are needed".into(),
             );
         }
+        if let Some(share) = self.forget_random {
+            if !(share > 0.0 && share < 1.0) {
+                let percent = 100.0 * share;
+                return usage(format!(
+                    "--forget-random {percent} %: more than 0 and less than 100 %"
+                ));
+            }
+            if self.model.is_some() {
+                return usage(
+                    "--forget-random: it forgets training samples, and what the network of --model was \
+                     trained on is not known"
+                        .into(),
+                );
+            }
+        }
         for name in &self.editors {
             let Some(editor) = editor::find(name) else { return usage(unknown_editor(name)) };
+            if self.forget_random.is_some() && class_only(editor) {
+                return usage(format!(
+                    "--editor {name}: it forgets classes; --forget-random forgets single samples"
+                ));
+            }
             if self.model.is_some() && editor.training_data {
                 return usage(format!(
                     "--editor {name}: it needs the samples that trained the network, and what the network \
@@ -215,6 +239,11 @@ impl UnlearnConfig {
             }
         }
         self.settings().map(|_| ())
+    }
+
+    /// The classes to forget; none when samples are forgotten.
+    pub(super) fn classes(&self) -> &[u8] {
+        if self.forget_random.is_some() { &[] } else { &self.forget }
     }
 
     fn settings(&self) -> Result<Settings, RunError> {
@@ -237,14 +266,15 @@ impl UnlearnConfig {
 
     pub(super) fn plan(&self, data: &Prepared) -> Result<Plan, RunError> {
         self.validate()?;
-        if let Some(class) = self.forget.iter().find(|&&class| usize::from(class) >= data.classes) {
+        let classes = self.classes();
+        if let Some(class) = classes.iter().find(|&&class| usize::from(class) >= data.classes) {
             return Err(RunError::Failed(format!(
                 "--forget {class}: {} has the classes 0 to {}",
                 data.name,
                 data.classes.saturating_sub(1)
             )));
         }
-        let forget = ClassSet::of(&self.forget);
+        let forget = ClassSet::of(classes);
         if forget.len() >= data.classes {
             return Err(RunError::Failed("--forget names every class: nothing is left".into()));
         }
@@ -308,7 +338,7 @@ impl UnlearnConfig {
         };
         let mut config = BTreeMap::from([
             ("layer".into(), json!(self.layer_name())),
-            ("forget".into(), json!(self.forget)),
+            ("forget".into(), json!(self.classes())),
             ("editors".into(), json!(self.editors)),
             ("preset".into(), json!(preset)),
             ("set".into(), json!(self.set)),
@@ -320,6 +350,9 @@ impl UnlearnConfig {
             ("seed".into(), json!(self.seed)),
             ("split_seed".into(), json!(self.split_seed)),
         ]);
+        if let Some(share) = self.forget_random {
+            config.insert("forget_random".into(), json!(share));
+        }
         match &self.model {
             None => config.extend([
                 ("target".into(), json!(NAME)),
@@ -368,6 +401,15 @@ pub(super) fn editable_layer(stack: &Stack, name: &str) -> Result<usize, RunErro
                 names.join(", ")
             ))
         })
+}
+
+/// Whether an editor needs classes to forget: it looks at what a class has in common, or works on a
+/// class's own output.
+fn class_only(editor: &EditorInfo) -> bool {
+    let by_output = ["logit-mask", "unsir", "fisher-reset"];
+    editor.view != View::None
+        || editor.kind == EditorKind::Closed
+        || by_output.contains(&editor.name)
 }
 
 fn unknown_editor(name: &str) -> String {

@@ -21,6 +21,7 @@ mod pool;
 mod prepare;
 pub mod record;
 mod scrutiny;
+mod subset;
 mod target;
 mod transfer;
 mod unit;

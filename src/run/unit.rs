@@ -71,6 +71,7 @@ impl Unit<'_> {
             samples: self.data.train.samples(),
             training,
             seed: self.target.seed,
+            chosen: self.task.subset().map(|subset| subset.train),
         });
         let samples = self.data.reward.samples();
         let mut world_heap =
@@ -188,7 +189,7 @@ impl Unit<'_> {
             None => None,
             Some(actions) => {
                 let parameters = with_actions(&actions)?;
-                let kept = gauge.test(&parameters)?;
+                let kept = gauge.kept(&parameters)?;
                 Some(PolicyFigures {
                     retain_test: kept.retain(),
                     forget_test: kept.forget(),

@@ -10,6 +10,7 @@ use super::pool;
 use super::prepare::Prepared;
 use super::record::{DataRecord, Results, RunRecord, SCHEMA, TargetRecord};
 use super::scrutiny::{ProbeCache, classwise, heat, scrutinise};
+use super::subset::Drawn;
 use super::target::{Target, network_digest, train_target};
 use super::unit::{Found, Unit};
 use crate::editor::{Acts, View};
@@ -63,14 +64,17 @@ pub fn unlearn(
         return Err(RunError::Usage("--seeds is 0".into()));
     };
     let layer = editable_layer(stack, config.layer_name())?;
-    let task = Unlearning::new(
-        plan.forget,
-        plan.reward,
-        [data.train.labels(), data.reward.labels(), data.test.labels()],
-    );
-    let mut notes = Vec::new();
+    let dealt = data;
+    let drawn = config.forget_random.map(|share| Drawn::new(dealt, share, config.split_seed));
+    let data = drawn.as_ref().map_or(dealt, |drawn| &drawn.data);
+    let labels = [data.train.labels(), data.reward.labels(), data.test.labels()];
+    let task = match &drawn {
+        None => Unlearning::new(plan.forget, plan.reward, labels),
+        Some(drawn) => Unlearning::of_samples(drawn.subset(), plan.reward, labels),
+    };
+    let mut notes: Vec<String> = drawn.iter().map(Drawn::note).collect();
     if let Some(model) = &config.model {
-        notes = loaded::notes(model, &data.digest);
+        notes.extend(loaded::notes(model, &data.digest));
         let gauge = Gauge { kernel: config.kernel, stack, data, task, lambda: config.lambda };
         let accuracy = gauge.test(&model.parameters)?.all();
         if let Some(warning) = loaded::near_chance(&model.name, accuracy.into(), stack.outputs()) {
@@ -173,7 +177,7 @@ pub fn unlearn(
         data: DataRecord {
             name: data.name.clone(),
             train: data.train.len(),
-            reward: data.reward.len(),
+            reward: dealt.reward.len(),
             test: data.test.len(),
             digest: data.digest.clone(),
         },
@@ -250,7 +254,7 @@ fn run_record(
         kind: unit.editor.kind.name().into(),
         world: world.map(|world| world.name().into()),
         seed: unit.target.seed,
-        forget: config.forget.iter().map(|&class| u32::from(class)).collect(),
+        forget: config.classes().iter().map(|&class| u32::from(class)).collect(),
         budget: unit.budget,
         evaluations: found.evaluations,
         evaluations_to_target: found.evaluations_to_target.filter(|_| acts),

@@ -4,11 +4,13 @@
 //! network is run (`model`), how the two numbers become one reward (`world`).
 
 mod debiasing;
+mod subset;
 mod unlearning;
 
 pub use debiasing::{
     Bias, Debiasing, DebiasingConfig, DebiasingPart, MOST_PARTS, Readout, Utility,
 };
+pub use subset::Subset;
 pub use unlearning::{ClassSet, Kept, RewardKind, Unlearning};
 
 use crate::model::{Forward, ForwardError, Split};

@@ -1,0 +1,56 @@
+//! A random subset of the training samples, to be forgotten.
+
+use super::prepare::Prepared;
+use crate::rng::{Purpose, Rng};
+use crate::task::Subset;
+
+/// The samples that were drawn, and the data as an editor and the figures take them.
+pub(super) struct Drawn {
+    /// Of every training sample, whether it is to be forgotten.
+    chosen: Vec<bool>,
+    /// Size of the reward split.
+    first: usize,
+    /// The data, their reward part followed by the samples to forget.
+    pub(super) data: Prepared,
+}
+
+impl Drawn {
+    /// Draws `share` (between 0 and 1) of the training samples by the split seed: at least one, and not
+    /// all.
+    pub(super) fn new(data: &Prepared, share: f64, split_seed: u64) -> Self {
+        let total = data.train.len();
+        let count = ((share * total as f64).round() as usize).min(total.saturating_sub(1)).max(1);
+        let mut order: Vec<usize> = (0..total).collect();
+        Rng::new(split_seed, Purpose::Subset).shuffle(&mut order);
+        order.truncate(count);
+        order.sort_unstable();
+        let mut chosen = vec![false; total];
+        order.iter().for_each(|&index| chosen[index] = true);
+        let reward = data.reward.followed_by(&data.train_panels, &order);
+        let first = data.reward.len();
+        Self { chosen, first, data: Prepared { reward, ..data.clone() } }
+    }
+
+    /// As the task takes it.
+    pub(super) fn subset(&self) -> Subset<'_> {
+        Subset { train: &self.chosen, first: self.first }
+    }
+
+    /// Number of samples to forget.
+    pub(super) fn len(&self) -> usize {
+        self.data.reward.len() - self.first
+    }
+
+    /// What a report must say of the figures.
+    pub(super) fn note(&self) -> String {
+        format!(
+            "Forgotten are {} of the {} training samples, drawn at random by the split seed. *Forget* is \
+             the accuracy on those samples, *retain* that on the whole test split; the edit term is 1 − \
+             |accuracy on them − accuracy on the reward split|. Forgetting them means to answer them like \
+             samples that were never seen, as `retrain` does, not to fail on them. Probes and relearning \
+             do not apply; MIA tells the forgotten samples from the test split.",
+            self.len(),
+            self.chosen.len()
+        )
+    }
+}
