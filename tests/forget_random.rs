@@ -87,3 +87,36 @@ fn what_needs_a_class_is_refused_by_name() {
         assert!(message.contains("--forget-random"), "{message}");
     }
 }
+
+/// Few networks and a small share, so that it is quick: the levels, not the power of the attack.
+#[test]
+fn likelihood_ratios_tell_the_unedited_network_from_a_retrained_one() {
+    let attacked = |change: fn(&mut UnlearnConfig)| {
+        run(&["none", "retrain"], |config| {
+            config.lira = Some(8);
+            config.seeds = 2;
+            change(config);
+        })
+    };
+    let unlearned = attacked(|_| {}).unwrap();
+    let mean = |editor: &str| {
+        let runs = unlearned.results.runs.iter().filter(|run| run.editor == editor);
+        let figures: Vec<_> = runs.map(|run| run.lira.unwrap()).collect();
+        assert!(figures.iter().all(|lira| lira.networks == 8));
+        assert!(figures.iter().all(|lira| (0.0..=1.0).contains(&lira.tpr)));
+        figures.iter().map(|lira| lira.accuracy).sum::<f64>() / figures.len() as f64
+    };
+    let (none, retrain) = (mean("none"), mean("retrain"));
+    assert!((0.42..=0.56).contains(&retrain), "retrained networks look alike: {retrain}");
+    assert!(none > 0.6 && none > retrain + 0.1, "{none} against {retrain}");
+    let one = attacked(|config| config.seeds = 1).unwrap();
+    assert_eq!(one.results.runs[1].lira, None, "no other retrained network");
+    for (change, says) in [
+        ((|config| config.lira = Some(3)) as fn(&mut UnlearnConfig), "at least 4"),
+        (|config| config.editors = vec!["none".into()], "retrain"),
+        (|config| config.forget_random = None, "--forget-random"),
+    ] {
+        let Err(RunError::Usage(message)) = attacked(change) else { panic!("taken: {says}") };
+        assert!(message.contains("--lira") && message.contains(says), "{message}");
+    }
+}

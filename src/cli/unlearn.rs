@@ -36,6 +36,10 @@ pub(super) struct Args {
     /// Share of the training samples to forget in place of classes: 10%
     #[arg(long, value_name = "SHARE", value_parser = percentage, conflicts_with = "forget")]
     forget_random: Option<f64>,
+    /// Attack what was forgotten at random by likelihood ratios (U-LiRA), which trains N networks and
+    /// unlearns with every editor on each
+    #[arg(long, value_name = "N", requires = "forget_random")]
+    lira: Option<usize>,
     /// World
     #[arg(long, value_enum, default_value = "both")]
     world: WorldName,
@@ -164,6 +168,7 @@ impl Args {
             worlds: self.world.worlds(),
             forget: self.forget.clone(),
             forget_random: self.forget_random,
+            lira: self.lira,
             editors: match (self.editor.is_empty(), self.forget_random) {
                 (true, None) => defaults.editors,
                 // There is no logit to mask.

@@ -3,8 +3,9 @@
 use super::hiding;
 use super::json::shorten;
 use super::summary::{
-    AVERAGE_GAP, EVALUATIONS, FORGET, FORGET_BEFORE, Group, JS, MIA, Metric, POLICY_FORGET,
-    POLICY_RETAIN, PROBE, RELEARN, RETAIN, RETAIN_BEFORE, REWARD, TO_TARGET, TOW, sections, worlds,
+    AVERAGE_GAP, EVALUATIONS, FORGET, FORGET_BEFORE, Group, JS, LIRA, LIRA_TPR, MIA, Metric,
+    POLICY_FORGET, POLICY_RETAIN, PROBE, RELEARN, RETAIN, RETAIN_BEFORE, REWARD, TO_TARGET, TOW,
+    sections, worlds,
 };
 use super::words::{self, NOTHING, percent, thousands, with_std};
 use crate::run::record::{Results, RunRecord};
@@ -201,11 +202,13 @@ fn notes(text: &mut String, results: &Results) -> Written {
 }
 
 /// Figures that are computed for some commands only, as columns of the table per seed.
-const EXTRA: [(&str, Metric); 4] = [
+const EXTRA: [(&str, Metric); 6] = [
     ("probe recovery", PROBE),
     ("relearn steps", RELEARN),
     ("mia", MIA),
     ("average gap", AVERAGE_GAP),
+    ("U-LiRA", LIRA),
+    ("TPR at 1 %", LIRA_TPR),
 ];
 
 fn per_seed(text: &mut String, results: &Results) -> Written {

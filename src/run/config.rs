@@ -4,9 +4,10 @@ use super::error::RunError;
 use super::loaded::default_layer;
 use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
+use super::subset;
 use super::target::{NAME, Target, TargetConfig};
 use crate::data::edit_distance;
-use crate::editor::{self, EditorInfo, EditorKind, REACH, Refine, Settings, View};
+use crate::editor::{self, EditorInfo, REACH, Refine, Settings, View};
 use crate::kernel::Kernel;
 use crate::nn::{Layer, Stack};
 use crate::ppo;
@@ -49,6 +50,8 @@ pub struct UnlearnConfig {
     pub forget: Vec<u8>,
     /// Share of the training samples (drawn by `split_seed`) to forget in place of classes, in (0, 1).
     pub forget_random: Option<f64>,
+    /// Networks of either kind for U-LiRA on the samples to forget; `None`: no such attack.
+    pub lira: Option<usize>,
     /// Names of editors.
     pub editors: Vec<String>,
     /// Hyper-parameters.
@@ -97,6 +100,7 @@ impl Default for UnlearnConfig {
             worlds: vec![WorldKind::Shift, WorldKind::Mask],
             forget: vec![7],
             forget_random: None,
+            lira: None,
             editors: DEFAULT_EDITORS.iter().map(ToString::to_string).collect(),
             preset: Preset::Edit,
             set: Vec::new(),
@@ -204,28 +208,9 @@ impl UnlearnConfig {
                 "at least one editor, one world and one class to forget are needed".into(),
             );
         }
-        if let Some(share) = self.forget_random {
-            if !(share > 0.0 && share < 1.0) {
-                let percent = 100.0 * share;
-                return usage(format!(
-                    "--forget-random {percent} %: more than 0 and less than 100 %"
-                ));
-            }
-            if self.model.is_some() {
-                return usage(
-                    "--forget-random: it forgets training samples, and what the network of --model was \
-                     trained on is not known"
-                        .into(),
-                );
-            }
-        }
+        subset::validate(self)?;
         for name in &self.editors {
             let Some(editor) = editor::find(name) else { return usage(unknown_editor(name)) };
-            if self.forget_random.is_some() && class_only(editor) {
-                return usage(format!(
-                    "--editor {name}: it forgets classes; --forget-random forgets single samples"
-                ));
-            }
             if self.model.is_some() && editor.training_data {
                 return usage(format!(
                     "--editor {name}: it needs the samples that trained the network, and what the network \
@@ -353,6 +338,9 @@ impl UnlearnConfig {
         if let Some(share) = self.forget_random {
             config.insert("forget_random".into(), json!(share));
         }
+        if let Some(networks) = self.lira {
+            config.insert("lira".into(), json!(networks));
+        }
         match &self.model {
             None => config.extend([
                 ("target".into(), json!(NAME)),
@@ -401,15 +389,6 @@ pub(super) fn editable_layer(stack: &Stack, name: &str) -> Result<usize, RunErro
                 names.join(", ")
             ))
         })
-}
-
-/// Whether an editor needs classes to forget: it looks at what a class has in common, or works on a
-/// class's own output.
-fn class_only(editor: &EditorInfo) -> bool {
-    let by_output = ["logit-mask", "unsir", "fisher-reset"];
-    editor.view != View::None
-        || editor.kind == EditorKind::Closed
-        || by_output.contains(&editor.name)
 }
 
 fn unknown_editor(name: &str) -> String {

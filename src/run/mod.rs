@@ -13,6 +13,7 @@ pub mod debias;
 mod error;
 mod evaluate;
 mod files;
+mod lira;
 mod loaded;
 mod measure;
 mod observer;

@@ -1,6 +1,9 @@
 //! A random subset of the training samples, to be forgotten.
 
+use super::config::UnlearnConfig;
+use super::error::RunError;
 use super::prepare::Prepared;
+use crate::editor::{self, EditorInfo, EditorKind, View};
 use crate::rng::{Purpose, Rng};
 use crate::task::Subset;
 
@@ -53,4 +56,61 @@ impl Drawn {
             self.chosen.len()
         )
     }
+}
+
+/// Fewest networks of U-LiRA: two for either half of the retrained ones.
+const LEAST_LIRA: usize = 4;
+
+/// Checks what a configuration says of samples to forget, and of attacks on them.
+///
+/// # Errors
+/// [`RunError::Usage`].
+pub(super) fn validate(config: &UnlearnConfig) -> Result<(), RunError> {
+    let usage = |message: String| Err(RunError::Usage(message));
+    if let Some(networks) = config.lira {
+        if networks < LEAST_LIRA {
+            return usage(format!("--lira {networks}: at least {LEAST_LIRA} networks are needed"));
+        }
+        if config.forget_random.is_none() {
+            return usage(
+                "--lira: it tells single samples apart, so --forget-random has to say how many are \
+                 forgotten"
+                    .into(),
+            );
+        }
+        if config.editors.iter().all(|name| name != "retrain") {
+            return usage(
+                "--lira: it needs networks that never saw the samples: name retrain with --editor"
+                    .into(),
+            );
+        }
+    }
+    let Some(share) = config.forget_random else { return Ok(()) };
+    if !(share > 0.0 && share < 1.0) {
+        let percent = 100.0 * share;
+        return usage(format!("--forget-random {percent} %: more than 0 and less than 100 %"));
+    }
+    if config.model.is_some() {
+        return usage(
+            "--forget-random: it forgets training samples, and what the network of --model was trained \
+             on is not known"
+                .into(),
+        );
+    }
+    let of_classes = |name: &&String| editor::find(name).is_some_and(class_only);
+    match config.editors.iter().find(of_classes) {
+        Some(name) => usage(format!(
+            "--editor {name}: it forgets classes; --forget-random forgets single samples"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Whether an editor needs classes to forget: it looks at what a class has in common, or works on a
+/// class's own output.
+fn class_only(editor: &EditorInfo) -> bool {
+    let by_output = ["logit-mask", "unsir", "fisher-reset"];
+    editor.view != View::None
+        || editor.kind == EditorKind::Closed
+        || by_output.contains(&editor.name)
 }

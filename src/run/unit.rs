@@ -21,6 +21,7 @@ use crate::world::{Config, FeatureSet, NeuronRequest, Neurons, RewardForm, World
 use std::time::Instant;
 
 /// What a unit works with.
+#[derive(Clone)]
 pub(super) struct Unit<'a> {
     pub(super) kernel: Kernel,
     pub(super) data: &'a Prepared,

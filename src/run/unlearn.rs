@@ -3,6 +3,7 @@
 
 use super::config::{Preset, TARGET_VALUE, UnlearnConfig, editable_layer};
 use super::error::RunError;
+use super::lira;
 use super::loaded;
 use super::measure::{Gauge, to_retrained};
 use super::observer::Observer;
@@ -152,12 +153,20 @@ pub fn unlearn(
         Ok::<_, RunError>((distance, scrutiny))
     })?;
 
+    let attacked = match config.lira {
+        Some(networks) => lira::attack(config, &units, &found, networks, observer)?,
+        None => vec![None; units.len()],
+    };
+
     let mut runs = Vec::with_capacity(units.len());
     let mut artifacts = Vec::with_capacity(units.len());
-    for (((world, unit), found), (distance, scrutiny)) in units.iter().zip(&found).zip(&examined) {
+    for ((((world, unit), found), (distance, scrutiny)), lira) in
+        units.iter().zip(&found).zip(&examined).zip(attacked)
+    {
         let mut run = run_record(config, data, *world, unit, found, *distance)?;
         let retrained = retrain_of(unit).and_then(|index| examined.get(index));
         scrutiny.record(retrained.map(|(_, scrutiny)| scrutiny), &mut run);
+        run.lira = lira;
         observer.recorded(&run);
         runs.push(run);
         artifacts.push(Artifact {
