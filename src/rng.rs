@@ -49,6 +49,8 @@ pub enum Purpose {
     Relearning = 18,
     /// Samples that a membership attack takes.
     Membership = 19,
+    /// Training samples that are drawn to be forgotten.
+    Subset = 20,
 }
 
 /// One stream of random numbers.

@@ -260,7 +260,7 @@ fn editors_of_whole_networks_allocate_nothing_either() {
     Kernel::auto().to_rows(toy.batch, 10, 1, &toy.inputs, &mut rows).unwrap();
     let batch = Batch::rows(toy.labels.len());
     let samples = Samples { batch, inputs: &rows, labels: &toy.labels };
-    let set = TrainingSet { samples, training: Training::DIGITS, seed: 7 };
+    let set = TrainingSet { samples, training: Training::DIGITS, seed: 7, chosen: None };
     let (settings, config) = (Settings::default(), Config::new(WorldKind::Shift));
     let mut tested = 0;
     let network_editors = EDITORS.iter().filter(|editor| {

@@ -54,7 +54,7 @@ impl Small {
         let count = self.labels.len();
         let samples =
             Samples { batch: Batch::rows(count), inputs: &self.inputs, labels: &self.labels };
-        let set = TrainingSet { samples, training: Training::DIGITS, seed };
+        let set = TrainingSet { samples, training: Training::DIGITS, seed, chosen: None };
         let mut panels = vec![0.0; Batch::lanes(count).len(6)];
         Kernel::auto().to_panels(Batch::lanes(count), 6, &self.inputs, &mut panels).unwrap();
         let reward = Samples { batch: Batch::lanes(count), inputs: &panels, labels: &self.labels };

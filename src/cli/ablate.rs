@@ -3,7 +3,7 @@
 use super::common::{list, print};
 use super::compare::PartArgs;
 use super::progress::Progress;
-use super::unlearn::{Common, RewardName, key};
+use super::unlearn::{Common, Forget, RewardName, key};
 use clap::Subcommand;
 use reweight::report;
 use reweight::run::{self, AblateConfig, RunError};
@@ -67,7 +67,8 @@ pub(super) fn run(command: &Command) -> Result<(), RunError> {
              editor is ppo)"
         )));
     }
-    let (unlearn, data) = common.load(&args.forget, &["ppo"], false)?;
+    let (unlearn, data) =
+        common.load(Forget { classes: &args.forget, ..Forget::default() }, &["ppo"], false)?;
     let store = part.out().map(run::Store::of_targets).transpose()?;
     let progress = Progress::new(common.machine.quiet);
     let key = key(&unlearn, &data);

@@ -3,7 +3,7 @@
 use super::common::{class_list, print};
 use super::debias;
 use super::progress::Progress;
-use super::unlearn::{Common, key};
+use super::unlearn::{Common, Forget, key};
 use clap::Subcommand;
 use reweight::editor::EDITORS;
 use reweight::report;
@@ -95,7 +95,8 @@ fn unlearn(args: &UnlearnArgs) -> Result<(), RunError> {
         .map_err(|error| RunError::Usage(format!("--classes {classes}: {error}")))?;
     let all: Vec<&str> = EDITORS.iter().map(|editor| editor.name).collect();
     let first = classes.get(..1).unwrap_or_default();
-    let (unlearn, data) = common.load(first, &all, false)?;
+    let (unlearn, data) =
+        common.load(Forget { classes: first, ..Forget::default() }, &all, false)?;
     let store = part.out.as_deref().map(run::Store::of_targets).transpose()?;
     let progress = Progress::new(common.machine.quiet);
     let key = key(&unlearn, &data);

@@ -16,11 +16,29 @@ pub(super) struct Args {
     /// Classes to forget
     #[arg(long, value_name = "CLASS", value_delimiter = ',', default_value = "7")]
     forget: Vec<u8>,
+    /// Share of the training samples to forget in place of classes: 10%
+    #[arg(long, value_name = "SHARE", value_parser = percentage, conflicts_with = "forget")]
+    forget_random: Option<f64>,
+    /// Attack what was forgotten at random by likelihood ratios (U-LiRA), which trains N networks and
+    /// unlearns with every editor on each
+    #[arg(long, value_name = "N", requires = "forget_random")]
+    lira: Option<usize>,
     #[command(flatten)]
     common: Common,
     /// Folder for results, report, edits and networks
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+}
+
+/// What is forgotten.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Forget<'a> {
+    /// Classes.
+    pub(super) classes: &'a [u8],
+    /// Share of the training samples, in place of classes.
+    pub(super) share: Option<f64>,
+    /// Networks of either kind of an attack on them.
+    pub(super) lira: Option<usize>,
 }
 
 /// Options of every command that unlearns.
@@ -206,6 +224,15 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().into(), value.trim().into()))
 }
 
+/// Reads "10%" as .1.
+fn percentage(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').map(|number| number.trim().parse::<f64>());
+    match number {
+        Some(Ok(percent)) if percent > 0.0 && percent < 100.0 => Ok(percent / 100.0),
+        _ => Err("expected a percentage between 0% and 100%, such as 10%".into()),
+    }
+}
+
 impl Common {
     /// The settings, for the default classes to forget.
     fn config(&self) -> Result<UnlearnConfig, RunError> {
@@ -224,6 +251,8 @@ impl Common {
             layer: self.layer.clone(),
             worlds: self.world.worlds(),
             forget: defaults.forget,
+            forget_random: None,
+            lira: None,
             editors: match self.editor.is_empty() {
                 true => defaults.editors,
                 false => self.editor.clone(),
@@ -276,11 +305,16 @@ impl Common {
     /// `editors` are those that run where none are named; `writes` says that the edited network is saved.
     pub(super) fn load(
         &self,
-        forget: &[u8],
+        what: Forget<'_>,
         editors: &[&str],
         writes: bool,
     ) -> Result<(UnlearnConfig, Prepared), RunError> {
-        let mut config = UnlearnConfig { forget: forget.to_vec(), ..self.config()? };
+        let mut config = UnlearnConfig {
+            forget: what.classes.to_vec(),
+            forget_random: what.share,
+            lira: what.lira,
+            ..self.config()?
+        };
         if self.editor.is_empty() && self.erase.is_none() {
             config.editors = editors.iter().map(ToString::to_string).collect();
         }
@@ -316,8 +350,16 @@ pub(super) fn key(config: &UnlearnConfig, data: &Prepared) -> String {
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
-    let Args { forget, common, out } = args;
-    let (config, data) = common.load(forget, run::DEFAULT_EDITORS, out.is_some())?;
+    let Args { forget, forget_random, lira, common, out } = args;
+    let editors: Vec<&str> = match forget_random {
+        None => run::DEFAULT_EDITORS.to_vec(),
+        // There is no logit to mask.
+        Some(_) => {
+            run::DEFAULT_EDITORS.iter().copied().filter(|name| *name != "logit-mask").collect()
+        }
+    };
+    let what = Forget { classes: forget, share: *forget_random, lira: *lira };
+    let (config, data) = common.load(what, &editors, out.is_some())?;
     let store = out.as_deref().map(run::Store::open).transpose()?;
     let progress = Progress::new(common.machine.quiet);
     let key = key(&config, &data);

@@ -42,6 +42,18 @@ pub struct TrainingSet<'a> {
     pub training: Training,
     /// The seed that it was trained with.
     pub seed: u64,
+    /// Of every sample, whether it is to be forgotten; `None` where whole classes are.
+    pub chosen: Option<&'a [bool]>,
+}
+
+impl TrainingSet<'_> {
+    /// Whether sample `index`, which has this label, is to be forgotten when `classes` are.
+    pub fn forgets(&self, classes: ClassSet, index: usize, label: u8) -> bool {
+        match self.chosen {
+            None => classes.contains(label),
+            Some(chosen) => chosen.get(index).copied().unwrap_or(false),
+        }
+    }
 }
 
 /// A whole network, for editors that change more than one layer by actions.

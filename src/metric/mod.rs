@@ -8,6 +8,7 @@
 pub mod attack;
 pub mod auc;
 pub mod bias;
+pub mod lira;
 pub mod statistics;
 
 use crate::error::{ShapeError, TooSmall};

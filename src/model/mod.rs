@@ -21,7 +21,7 @@ pub use changed::Changed;
 pub use plain::Plain;
 pub use prefix::{Change, Prefix};
 pub use tap::Tap;
-pub use train::{Lesson, Progress, Rows, Training, train, train_need, train_on};
+pub use train::{Lesson, Progress, Rows, Training, train, train_need, train_on, train_where};
 
 use crate::autodiff::TapeError;
 use crate::error::{ShapeError, TooSmall};

@@ -78,6 +78,26 @@ pub fn train(
     arena: &mut Arena<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), ForwardError> {
+    let kept = |index: usize| samples.labels.get(index).is_some_and(|&label| keep(label));
+    train_where(kernel, stack, parameters, samples, &kept, training, seed, arena, progress)
+}
+
+/// The same on the samples (by index) for which `keep` holds.
+///
+/// # Errors
+/// As [`train`].
+#[allow(clippy::too_many_arguments)]
+pub fn train_where(
+    kernel: Kernel,
+    stack: &Stack,
+    parameters: &mut [f32],
+    samples: &Samples<'_>,
+    keep: &dyn Fn(usize) -> bool,
+    training: &Training,
+    seed: u64,
+    arena: &mut Arena<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), ForwardError> {
     ShapeError::check("samples of a panel", 1, samples.batch.width())?;
     ShapeError::check("input", samples.batch.len(stack.inputs()), samples.inputs.len())?;
     ShapeError::check("labels", samples.batch.samples(), samples.labels.len())?;
@@ -88,8 +108,7 @@ pub fn train(
         weights: None,
         trained: 0..stack.parameters(),
     };
-    let kept = |index: usize| samples.labels.get(index).is_some_and(|&label| keep(label));
-    train_on(kernel, stack, parameters, &lesson, &kept, training, seed, arena, progress)
+    train_on(kernel, stack, parameters, &lesson, keep, training, seed, arena, progress)
 }
 
 /// Inputs of the samples to train on.

@@ -3,7 +3,7 @@
 use crate::run::record::{Figures, Results, RunRecord};
 use std::fmt::Display;
 
-const COLUMNS: [&str; 41] = [
+const COLUMNS: [&str; 43] = [
     "target",
     "layer",
     "rows",
@@ -41,6 +41,8 @@ const COLUMNS: [&str; 41] = [
     "relearn_steps",
     "mia",
     "mia_threshold",
+    "lira_accuracy",
+    "lira_tpr",
     "edit_norm",
     "digest",
     "note",
@@ -77,7 +79,7 @@ pub fn timings(results: &Results) -> String {
     text
 }
 
-fn fields(results: &Results, run: &RunRecord) -> [String; 41] {
+fn fields(results: &Results, run: &RunRecord) -> [String; 43] {
     let [b_retain, b_forget, b_utility, b_edit, b_reward] = figures(&run.before);
     let [a_retain, a_forget, a_utility, a_edit, a_reward] = figures(&run.after);
     let forget: Vec<_> = run.forget.iter().map(ToString::to_string).collect();
@@ -122,6 +124,8 @@ fn fields(results: &Results, run: &RunRecord) -> [String; 41] {
         optional(run.relearn_steps),
         optional(run.mia),
         optional(run.mia_threshold),
+        optional(run.lira.map(|lira| lira.accuracy)),
+        optional(run.lira.map(|lira| lira.tpr)),
         optional(run.edit_norm),
         run.digest.clone(),
         optional(run.note.as_ref()),

@@ -23,12 +23,14 @@ pub(super) const PROBE: Metric = |run| run.probe_recovery;
 pub(super) const PROBE_LONG: Metric = |run| run.probe_long;
 pub(super) const PROBE_MLP: Metric = |run| run.probe_mlp;
 pub(super) const RELEARN: Metric = |run| run.relearn_steps.map(|steps| steps as f64);
+pub(super) const LIRA: Metric = |run| run.lira.map(|lira| lira.accuracy);
+pub(super) const LIRA_TPR: Metric = |run| run.lira.map(|lira| lira.tpr);
 pub(super) const MIA: Metric = |run| run.mia;
 pub(super) const MIA_THRESHOLD: Metric = |run| run.mia_threshold;
 pub(super) const NORM: Metric = |run| run.edit_norm;
 
 /// What is summarised, in the order of the records.
-const METRICS: [(&str, Metric); 19] = [
+const METRICS: [(&str, Metric); 21] = [
     ("retain_test", RETAIN),
     ("forget_test", FORGET),
     ("reward", REWARD),
@@ -49,6 +51,8 @@ const METRICS: [(&str, Metric); 19] = [
     ("relearn_steps", RELEARN),
     ("mia", MIA),
     ("mia_threshold", MIA_THRESHOLD),
+    ("lira_accuracy", LIRA),
+    ("lira_tpr", LIRA_TPR),
     ("edit_norm", NORM),
 ];
 

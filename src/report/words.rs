@@ -67,8 +67,13 @@ pub(super) fn to_target(group: &Group<'_>) -> String {
 
 /// Whether a run's edit counts as done.
 pub(super) fn done(run: &RunRecord) -> bool {
-    run.after.forget_test <= DONE_FORGET
-        && run.before.retain_test - run.after.retain_test <= DONE_DROP
+    // Samples that are forgotten are answered like those that were never seen.
+    let forgotten = if run.forget.is_empty() {
+        (run.after.forget_test - run.after.retain_test).abs() <= DONE_DROP
+    } else {
+        run.after.forget_test <= DONE_FORGET
+    };
+    forgotten && run.before.retain_test - run.after.retain_test <= DONE_DROP
 }
 
 /// The sets of classes that runs forget, each once, in the order of first appearance.
@@ -82,8 +87,17 @@ pub(super) fn forget_sets(results: &Results) -> Vec<Vec<u32>> {
     sets
 }
 
-/// "class 7", "classes 7, 8 and 9", "one class at a time (0 to 9)".
+/// Share of the training samples that is forgotten, in per cent, where no classes are.
+pub(super) fn random_share(results: &Results) -> Option<String> {
+    let share = results.config.get("forget_random")?.as_f64()?;
+    Some(format!("{:.6}", 100.0 * share).trim_end_matches('0').trim_end_matches('.').into())
+}
+
+/// "class 7", "classes 7, 8 and 9", "one class at a time (0 to 9)", "10 % of the training samples".
 pub(super) fn classes(results: &Results) -> String {
+    if let Some(share) = random_share(results) {
+        return format!("{share} % of the training samples");
+    }
     let sets = forget_sets(results);
     if sets.len() > 1 {
         let mut single: Vec<u64> =

@@ -5,6 +5,7 @@ use super::error::RunError;
 use super::loaded::default_layer;
 use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
+use super::subset;
 use super::target::{NAME, Target, TargetConfig};
 use crate::data::edit_distance;
 use crate::editor::{self, EditorInfo, EditorKind, REACH, Refine, Settings, View, full_rank_step};
@@ -45,8 +46,12 @@ pub struct UnlearnConfig {
     pub layer: Option<String>,
     /// The worlds, in the order of the report.
     pub worlds: Vec<WorldKind>,
-    /// Classes to forget.
+    /// Classes to forget; not read when samples are forgotten.
     pub forget: Vec<u8>,
+    /// Share of the training samples (drawn by `split_seed`) to forget in place of classes, in (0, 1).
+    pub forget_random: Option<f64>,
+    /// Networks of either kind for U-LiRA on the samples to forget; `None`: no such attack.
+    pub lira: Option<usize>,
     /// Names of editors.
     pub editors: Vec<String>,
     /// Hyper-parameters.
@@ -104,6 +109,8 @@ impl Default for UnlearnConfig {
             layer: None,
             worlds: vec![WorldKind::Shift, WorldKind::Mask],
             forget: vec![7],
+            forget_random: None,
+            lira: None,
             editors: DEFAULT_EDITORS.iter().map(ToString::to_string).collect(),
             preset: Preset::Edit,
             set: Vec::new(),
@@ -228,11 +235,13 @@ impl UnlearnConfig {
         if self.seeds == 0 {
             return usage("--seeds is 0: at least 1 seed is needed".into());
         }
-        if self.editors.is_empty() || self.worlds.is_empty() || self.forget.is_empty() {
+        let nothing = self.forget.is_empty() && self.forget_random.is_none();
+        if self.editors.is_empty() || self.worlds.is_empty() || nothing {
             return usage(
                 "at least one editor, one world and one class to forget are needed".into(),
             );
         }
+        subset::validate(self)?;
         for name in &self.editors {
             let Some(editor) = editor::find(name) else { return usage(unknown_editor(name)) };
             if self.model.is_some() && editor.training_data {
@@ -254,6 +263,11 @@ impl UnlearnConfig {
             }
         }
         self.settings().map(|_| ())
+    }
+
+    /// The classes to forget; none when samples are forgotten.
+    pub(super) fn classes(&self) -> &[u8] {
+        if self.forget_random.is_some() { &[] } else { &self.forget }
     }
 
     fn settings(&self) -> Result<Settings, RunError> {
@@ -281,14 +295,15 @@ impl UnlearnConfig {
 
     pub(super) fn plan(&self, data: &Prepared) -> Result<Plan, RunError> {
         self.validate()?;
-        if let Some(class) = self.forget.iter().find(|&&class| usize::from(class) >= data.classes) {
+        let classes = self.classes();
+        if let Some(class) = classes.iter().find(|&&class| usize::from(class) >= data.classes) {
             return Err(RunError::Failed(format!(
                 "--forget {class}: {} has the classes 0 to {}",
                 data.name,
                 data.classes.saturating_sub(1)
             )));
         }
-        let forget = ClassSet::of(&self.forget);
+        let forget = ClassSet::of(classes);
         if forget.len() >= data.classes {
             return Err(RunError::Failed("--forget names every class: nothing is left".into()));
         }
@@ -353,7 +368,7 @@ impl UnlearnConfig {
         };
         let mut config = BTreeMap::from([
             ("layer".into(), json!(self.layer_name())),
-            ("forget".into(), json!(self.forget)),
+            ("forget".into(), json!(self.classes())),
             ("editors".into(), json!(self.editors)),
             ("preset".into(), json!(preset)),
             ("set".into(), json!(self.set)),
@@ -370,6 +385,12 @@ impl UnlearnConfig {
             ("seed".into(), json!(self.seed)),
             ("split_seed".into(), json!(self.split_seed)),
         ]);
+        if let Some(share) = self.forget_random {
+            config.insert("forget_random".into(), json!(share));
+        }
+        if let Some(networks) = self.lira {
+            config.insert("lira".into(), json!(networks));
+        }
         match &self.model {
             None => config.extend([
                 ("target".into(), json!(NAME)),

@@ -39,6 +39,19 @@ impl Gauge<'_> {
         self.on(&self.data.test, parameters, |net| self.task.accuracy(net, Split::Test))
     }
 
+    /// Accuracy on what is kept, test split, and on what is forgotten: the classes' test samples, or the
+    /// training samples that are to be forgotten.
+    pub(super) fn kept(&self, parameters: &[f32]) -> Result<Kept, RunError> {
+        let mut kept = self.test(parameters)?;
+        if self.task.subset().is_some() {
+            let seen = self
+                .on(&self.data.reward, parameters, |net| self.task.accuracy(net, Split::Reward))?;
+            kept.samples[1] = seen.samples[1];
+            kept.right[1] = seen.right[1];
+        }
+        Ok(kept)
+    }
+
     /// Score and reward on the reward split.
     pub(super) fn score(&self, parameters: &[f32]) -> Result<(Score, f32), RunError> {
         let mut task = self.task;
@@ -64,7 +77,7 @@ impl Gauge<'_> {
 
     /// All figures of one network.
     pub(super) fn figures(&self, parameters: &[f32]) -> Result<Figures, RunError> {
-        let kept = self.test(parameters)?;
+        let kept = self.kept(parameters)?;
         let (score, reward) = self.score(parameters)?;
         Ok(Figures {
             retain_test: kept.retain(),
@@ -88,21 +101,23 @@ impl Gauge<'_> {
         })
     }
 
-    /// Softmax outputs on the forget samples of the test split, sample by sample.
+    /// Softmax outputs on the forget samples of the test split, sample by sample; on the training samples
+    /// where those are forgotten.
     pub(super) fn forget_outputs(&self, parameters: &[f32]) -> Result<Vec<f32>, RunError> {
-        let forget = self.task.forget();
-        let labels = self.data.test.labels();
-        self.on(&self.data.test, parameters, |net| {
+        let (part, split) = match self.task.subset() {
+            None => (&self.data.test, Split::Test),
+            Some(_) => (&self.data.reward, Split::Reward),
+        };
+        let (task, labels) = (self.task, part.labels());
+        self.on(part, parameters, |net| {
             let (kernel, mut rows) = (net.kernel(), Vec::new());
             let mut fault = Ok(());
             net.for_each_logits(&mut |logits| {
                 let (batch, classes) = (logits.batch, logits.classes);
                 fault = fault.and(kernel.softmax(batch, classes, logits.values));
                 for sample in 0..batch.samples() {
-                    if labels
-                        .get(logits.first + sample)
-                        .is_some_and(|&label| forget.contains(label))
-                    {
+                    let index = logits.first + sample;
+                    if labels.get(index).is_some_and(|&label| task.forgets(split, index, label)) {
                         rows.extend((0..classes).filter_map(|class| {
                             logits.values.get(batch.at(classes, sample, class))
                         }));

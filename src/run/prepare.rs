@@ -101,6 +101,24 @@ impl Part {
         Ok(Self { batch: self.batch, inputs, labels: self.labels.clone() })
     }
 
+    /// These samples (in panels), then those of `other` with the given indices.
+    pub(super) fn followed_by(&self, other: &Self, indices: &[usize]) -> Self {
+        let features = self.inputs.len() / self.batch.len(1).max(1);
+        let batch = Batch::lanes(self.len() + indices.len());
+        let mut inputs = vec![0.0; batch.len(features)];
+        let ours = (0..self.len()).map(|index| (self, index));
+        let theirs = indices.iter().map(|&index| (other, index));
+        let mut labels = Vec::with_capacity(batch.samples());
+        for (to, (part, from)) in ours.chain(theirs).enumerate() {
+            for feature in 0..features {
+                inputs[batch.at(features, to, feature)] =
+                    part.inputs[part.batch.at(features, from, feature)];
+            }
+            labels.push(part.labels[from]);
+        }
+        Self { batch, inputs, labels }
+    }
+
     /// No samples.
     fn none() -> Self {
         Self { batch: Batch::lanes(0), inputs: Vec::new(), labels: Vec::new() }

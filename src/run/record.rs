@@ -142,6 +142,17 @@ pub struct Classwise {
     pub predictions: Vec<Vec<u32>>,
 }
 
+/// What U-LiRA, an attack by likelihood ratios, makes of an edited network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LiraRecord {
+    /// Networks of either kind that the attack learned from.
+    pub networks: u64,
+    /// Share of right guesses, unlearned or never seen, in [0, 1]; ½ is chance.
+    pub accuracy: f64,
+    /// True-positive rate where at most 1 % of samples never seen are called unlearned; .01 is chance.
+    pub tpr: f64,
+}
+
 /// The change of the edited layer's weights, for a picture.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Heat {
@@ -216,6 +227,9 @@ pub struct RunRecord {
     /// The same of a threshold on the loss that was fixed on retain train and test samples.
     #[serde(default)]
     pub mia_threshold: Option<f64>,
+    /// The attack by likelihood ratios on samples that were forgotten, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lira: Option<LiraRecord>,
     /// ‖ΔW‖_F / ‖W‖_F of the edited layer.
     pub edit_norm: Option<f64>,
     /// Digest of the run, 16 hexadecimal digits.

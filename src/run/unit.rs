@@ -22,6 +22,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 /// What a unit works with.
+#[derive(Clone)]
 pub(super) struct Unit<'a> {
     pub(super) kernel: Kernel,
     pub(super) data: &'a Prepared,
@@ -84,6 +85,7 @@ impl Unit<'_> {
             samples: self.data.train.samples(),
             training,
             seed: self.target.seed,
+            chosen: self.task.subset().map(|subset| subset.train),
         });
         let samples = self.data.reward.samples();
         let mut world_heap =
@@ -208,7 +210,7 @@ impl Unit<'_> {
             None => None,
             Some(actions) => {
                 let parameters = with_actions(&actions)?;
-                let kept = gauge.test(&parameters)?;
+                let kept = gauge.kept(&parameters)?;
                 Some(PolicyFigures {
                     retain_test: kept.retain(),
                     forget_test: kept.forget(),

@@ -5,6 +5,7 @@ use super::assign::{Assignment, Reference, assign, fit_layers};
 use super::config::UnlearnConfig;
 use super::error::RunError;
 use super::layers::editable_layers;
+use super::lira;
 use super::loaded;
 use super::measure::Gauge;
 use super::observer::Observer;
@@ -12,6 +13,7 @@ use super::pool;
 use super::prepare::Prepared;
 use super::record::{DataRecord, Results, SCHEMA};
 use super::scrutiny::ProbeCache;
+use super::subset::Drawn;
 use super::target::{Target, train_target};
 use crate::nn::Stack;
 use crate::task::{ClassSet, Unlearning};
@@ -67,12 +69,16 @@ pub fn unlearn(
     };
     let layers = &*editable_layers(stack, config.layer_name())?;
     fit_layers(&plan, layers)?;
-    let task = Unlearning::new(
-        plan.forget,
-        plan.reward,
-        [data.train.labels(), data.reward.labels(), data.test.labels()],
-    );
-    let notes = remarks(config, data, stack, task, observer)?;
+    let dealt = data;
+    let drawn = config.forget_random.map(|share| Drawn::new(dealt, share, config.split_seed));
+    let data = drawn.as_ref().map_or(dealt, |drawn| &drawn.data);
+    let labels = [data.train.labels(), data.reward.labels(), data.test.labels()];
+    let task = match &drawn {
+        None => Unlearning::new(plan.forget, plan.reward, labels),
+        Some(drawn) => Unlearning::of_samples(drawn.subset(), plan.reward, labels),
+    };
+    let mut notes: Vec<String> = drawn.iter().map(Drawn::note).collect();
+    notes.extend(remarks(config, data, stack, task, observer)?);
     let units = assign(config, &plan, data, task, layers, &policies, &targets);
     observer.phase("editing", units.len());
     let found = pool::map(&units, config.threads, |unit| unit.run(observer))?;
@@ -85,8 +91,12 @@ pub fn unlearn(
         observer.finished("");
         scrutiny
     })?;
+    let attacked = match config.lira {
+        Some(networks) => lira::attack(config, &units, &found, networks, observer)?,
+        None => vec![None; units.len()],
+    };
     let all: Vec<_> = pairs.iter().zip(&examined).collect();
-    let runs = pool::map(&all, config.threads, |((unit, found), scrutiny)| {
+    let mut runs = pool::map(&all, config.threads, |((unit, found), scrutiny)| {
         let reference = all.iter().find(|((other, _), _)| {
             other.unit.editor.name == "retrain" && other.unit.target.seed == unit.unit.target.seed
         });
@@ -94,7 +104,10 @@ pub fn unlearn(
             .map(|((_, found), scrutiny)| Reference { parameters: &found.parameters, scrutiny });
         unit.record(config, found, scrutiny, reference)
     })?;
-    runs.iter().for_each(|run| observer.recorded(run));
+    for (run, lira) in runs.iter_mut().zip(attacked) {
+        run.lira = lira;
+        observer.recorded(run);
+    }
     let artifacts = units
         .iter()
         .zip(&found)
@@ -113,7 +126,7 @@ pub fn unlearn(
         command: "unlearn".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         config: config.record(),
-        data: data_record(data),
+        data: data_record(dealt),
         runs,
         summary: Vec::new(),
         notes,

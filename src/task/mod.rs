@@ -5,12 +5,14 @@
 
 mod debiasing;
 mod erasure;
+mod subset;
 mod unlearning;
 
 pub use debiasing::{
     Bias, Debiasing, DebiasingConfig, DebiasingPart, MOST_PARTS, Readout, Utility,
 };
 pub use erasure::{Erasure, ErasureConfig, MOST_TAPS, Refit, erasure_taps};
+pub use subset::Subset;
 pub use unlearning::{ClassSet, Kept, RewardKind, Unlearning};
 
 use crate::model::{Forward, ForwardError, Split};

@@ -1,5 +1,6 @@
 //! Unlearning whole classes.
 
+use super::subset::{self, Subset};
 use super::{Score, Task};
 use crate::error::ShapeError;
 use crate::kernel::LANES;
@@ -79,13 +80,32 @@ pub struct Unlearning<'a> {
     gone: ClassSet,
     kind: RewardKind,
     labels: [&'a [u8]; 3],
+    subset: Option<Subset<'a>>,
 }
 
 impl<'a> Unlearning<'a> {
     /// Forgets `forget`; `labels` are those of train, reward and test (empty for parts that are
     /// never scored).
     pub fn new(forget: ClassSet, kind: RewardKind, labels: [&'a [u8]; 3]) -> Self {
-        Self { forget, gone: ClassSet::EMPTY, kind, labels }
+        Self { forget, gone: ClassSet::EMPTY, kind, labels, subset: None }
+    }
+
+    /// Forgets samples in place of classes: see [`Subset`].
+    pub fn of_samples(subset: Subset<'a>, kind: RewardKind, labels: [&'a [u8]; 3]) -> Self {
+        Self { subset: Some(subset), ..Self::new(ClassSet::EMPTY, kind, labels) }
+    }
+
+    /// The samples to forget, where they are no classes.
+    pub fn subset(&self) -> Option<Subset<'a>> {
+        self.subset
+    }
+
+    /// Whether sample `index` of `split`, which has this label, is to be forgotten.
+    pub fn forgets(&self, split: Split, index: usize, label: u8) -> bool {
+        match self.subset {
+            None => self.forget.contains(label),
+            Some(subset) => subset.contains(split, index),
+        }
     }
 
     /// The same task for a network that forgot `gone` before: those classes' samples count for nothing,
@@ -128,11 +148,12 @@ impl<'a> Unlearning<'a> {
         net.for_each_logits(&mut |logits| {
             let mut right = [0u32; LANES];
             fault = fault.and(predict(kernel, &logits, &mut right));
-            for (&label, &class) in of_panel(labels, &logits).iter().zip(&right) {
+            let ours = of_panel(labels, &logits).iter().zip(&right);
+            for (index, (&label, &class)) in (logits.first..).zip(ours) {
                 if self.gone.contains(label) {
                     continue;
                 }
-                let part = usize::from(self.forget.contains(label));
+                let part = usize::from(self.forgets(split, index, label));
                 kept.samples[part] += 1;
                 kept.right[part] += usize::from(class == u32::from(label));
             }
@@ -172,6 +193,9 @@ impl Task for Unlearning<'_> {
     fn score(&mut self, net: &mut dyn Forward, split: Split) -> Result<Score, ForwardError> {
         let labels = self.labels(split);
         ShapeError::check("labels", net.samples(), labels.len())?;
+        if let Some(subset) = self.subset {
+            return subset::score(subset, self.kind, labels, net, split);
+        }
         let (forget, gone) = (self.forget, self.gone);
         let (kind, kernel) = (self.kind, net.kernel());
         // Sums over retain and forget samples in the order of the samples; f64 keeps them exact.
@@ -292,7 +316,7 @@ fn count<C: Copy + PartialEq + From<u8>>(
     Counted { forget: forget.into(), right: right.into(), still: still.into() }
 }
 
-fn predict(
+pub(super) fn predict(
     kernel: crate::kernel::Kernel,
     logits: &Logits<'_>,
     classes: &mut [u32; LANES],
@@ -306,7 +330,7 @@ fn predict(
     kernel.argmax(logits.batch, logits.classes, logits.values, out)
 }
 
-fn of_panel<'l>(labels: &'l [u8], logits: &Logits<'_>) -> &'l [u8] {
+pub(super) fn of_panel<'l>(labels: &'l [u8], logits: &Logits<'_>) -> &'l [u8] {
     labels.get(logits.first..logits.first + logits.batch.samples()).unwrap_or_default()
 }
 

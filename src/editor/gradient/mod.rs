@@ -56,7 +56,7 @@ struct Begin<'j, 'm> {
     parameters: &'j mut [f32],
     forget: Deck<'m>,
     retain: Deck<'m>,
-    /// The classes to forget.
+    /// The classes to forget; none where single samples are.
     classes: ClassSet,
     seed: u64,
 }
@@ -81,16 +81,16 @@ fn begin<'j, 'm>(
     ShapeError::check("input", samples.batch.len(stack.inputs()), samples.inputs.len())?;
     ShapeError::check("parameters", stack.parameters(), network.parameters.len())?;
     let indices = arena.take_indices(count)?;
-    let first = samples.labels.iter().filter(|&&label| classes.contains(label)).count();
+    let forgets = |(index, &label): (usize, &u8)| set.forgets(classes, index, label);
+    let first = samples.labels.iter().enumerate().filter(|&sample| forgets(sample)).count();
     let (forget, retain) = indices.split_at_mut_checked(first).unwrap_or_default();
     if forget.is_empty() || retain.is_empty() {
-        return Err(EditError::Unfit(
-            "it needs training samples of the classes to forget, and of others",
-        ));
+        return Err(EditError::Unfit("it needs training samples to forget, and others"));
     }
     let (mut of_forget, mut of_retain) = (forget.iter_mut(), retain.iter_mut());
     for (index, &label) in (0u32..).zip(samples.labels) {
-        let slot = if classes.contains(label) { of_forget.next() } else { of_retain.next() };
+        let forgotten = set.forgets(classes, index as usize, label);
+        let slot = if forgotten { of_forget.next() } else { of_retain.next() };
         if let Some(slot) = slot {
             *slot = index;
         }

@@ -1,7 +1,7 @@
 //! Retraining without the forget set, with the target's own initialisation and sample order.
 
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};
-use crate::model::{train, train_need};
+use crate::model::{train_need, train_where};
 use crate::slab::{Arena, Need};
 
 /// `retrain`.
@@ -20,12 +20,13 @@ impl Editor for Retrain {
             .training
             .ok_or(EditError::Unfit("what the network was trained on is not known"))?;
         let forget = network.forget;
-        train(
+        let labels = set.samples.labels;
+        train_where(
             network.kernel,
             network.stack,
             network.parameters,
             &set.samples,
-            &|label| !forget.contains(label),
+            &|index| labels.get(index).is_some_and(|&label| !set.forgets(forget, index, label)),
             &set.training,
             set.seed,
             arena,

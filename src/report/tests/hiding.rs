@@ -30,9 +30,9 @@ fn examined() -> Results {
 fn markdown_puts_probes_relearning_and_attacks_in_a_table() {
     let text = markdown(&examined());
     for part in [
-        "| editor | world | probe 10 | 60 | MLP | conv1 | fc\\|2 | relearn | MIA logistic |",
-        "| retrain | – | 86.0 ± 1.0 | 87.0 ± 1.0 | 88.0 ± 1.0 | 93.0 ± 0.0 | 86.0 ± 1.0 | 11.0 ± 1.0 \
-         | 0.500 ± 0.000 | 0.525 ± 0.000 | 0.7 ± 0.0 |",
+        "| probe 10 | 60 | MLP | relearn | MIA logistic | MIA threshold | gap | conv1 | fc\\|2 |\n",
+        "| retrain | – | 86.0 ± 1.0 | 87.0 ± 1.0 | 88.0 ± 1.0 | 11.0 ± 1.0 | 0.500 ± 0.000 | 0.525 ± 0.000 \
+         | 0.7 ± 0.0 | 93.0 ± 0.0 | 86.0 ± 1.0 |",
         "| none | – | 96.0 ± 1.0 |",
         "| ppo | mask |",
         "| average gap |",
@@ -41,7 +41,7 @@ fn markdown_puts_probes_relearning_and_attacks_in_a_table() {
     }
     // `none` has no tug-of-war score here, so no gap.
     assert!(text.contains("0.525 ± 0.000 | – |"), "{text}");
-    assert!(!text.contains("are empty"));
+    assert!(!text.contains("are empty") && !text.contains("U-LiRA"));
     let mut cells = None;
     for line in text.lines() {
         let count = line.starts_with('|').then(|| line.replace("\\|", "").matches('|').count());
@@ -78,4 +78,40 @@ fn csv_json_and_summary_hold_them() {
     assert!(text.contains("\"values\": [-127, 0, 5]\n"), "numbers stand on one line");
     assert!(text.contains("\"before\": [0.5, null],\n") && text.contains(" [4, 0],\n"));
     assert_eq!(read_json(&text).unwrap().runs, results.runs);
+}
+
+/// Of samples drawn at random no class can be probed; what was attacked by likelihood ratios says so.
+#[test]
+fn reports_of_a_random_subset() {
+    let mut results = examined();
+    results.config.insert("forget_random".into(), value!(0.1));
+    results.notes.push("Forgotten are 359 of the 3597 training samples".into());
+    for run in &mut results.runs {
+        run.forget.clear();
+        (run.probe_recovery, run.probe_long, run.probe_mlp) = (None, None, None);
+        (run.probe_layers, run.relearn_steps) = (Vec::new(), None);
+        run.after.forget_test = run.after.retain_test + 0.01;
+        run.lira = Some(LiraRecord { networks: 16, accuracy: 0.53, tpr: 0.021 });
+    }
+    results.summary = summarise(&results.runs);
+    let text = markdown(&results);
+    for part in [
+        "# Forgetting 10 % of the training samples\n",
+        "within 3 points of that on the test split",
+        "**ppo in shift world**: done in 3 of 3",
+        "having seen 16 of either kind",
+        "| editor | world | MIA logistic | MIA threshold | gap | U-LiRA | TPR at 1 % |\n",
+        "| 0.530 ± 0.000 | 0.021 ± 0.000 |",
+        "Forgotten are 359",
+    ] {
+        assert!(text.contains(part), "no {part}:\n{text}");
+    }
+    assert!(!text.contains("*Probe*") && !text.contains("class 7"), "{text}");
+    let shown = table(&results);
+    assert!(widest(&shown) <= 100 && shown.contains("U-LiRA") && !shown.contains("relearn"));
+    assert_eq!(record(&results, "ppo", "lira_accuracy").unwrap().mean, 0.53);
+    let rows = parse_csv(&csv(&results));
+    let column = rows[0].iter().position(|column| column == "lira_tpr").unwrap();
+    assert_eq!((&*rows[1][column], rows.len()), ("0.021", results.runs.len() + 1));
+    assert_eq!(read_json(&json(&results)).unwrap().runs, results.runs);
 }

@@ -3,7 +3,7 @@
 use crate::kernel::Batch;
 use crate::metric::TowAccuracies;
 use crate::metric::attack::{logistic_attack, loss_threshold, threshold_attack, threshold_scratch};
-use crate::model::Samples;
+use crate::model::{Samples, Split};
 use crate::rng::{Purpose, Rng};
 use crate::run::error::RunError;
 use crate::run::measure::Gauge;
@@ -38,21 +38,29 @@ impl Answers {
 
     /// What the tug-of-war score and the average gap compare.
     pub(super) fn accuracies(&self, gauge: &Gauge<'_>) -> TowAccuracies {
-        let forget = gauge.task.forget();
-        let share = |labels: &[u8], answered: &Answered, forgotten: bool| {
-            let ours = labels.iter().zip(&answered.right);
-            let ours = ours.filter(|(label, _)| forget.contains(**label) == forgotten);
-            let (right, count) =
-                ours.fold((0u32, 0u32), |(r, n), (_, &right)| (r + u32::from(right), n + 1));
+        let share = |split, answered: &Answered, forgotten: bool| {
+            let ours = answered.right.iter().zip(of_part(gauge, split, forgotten));
+            let (right, count) = ours
+                .filter(|(_, ours)| *ours)
+                .fold((0u32, 0u32), |(r, n), (&right, _)| (r + u32::from(right), n + 1));
             f64::from(right) / f64::from(count.max(1))
         };
-        let (train, test) = (gauge.data.train.labels(), gauge.data.test.labels());
         TowAccuracies {
-            forget_train: share(train, &self.train, true),
-            retain_train: share(train, &self.train, false),
-            retain_test: share(test, &self.test, false),
+            forget_train: share(Split::Train, &self.train, true),
+            retain_train: share(Split::Train, &self.train, false),
+            retain_test: share(Split::Test, &self.test, false),
         }
     }
+}
+
+/// For every sample of a split: does it belong to the forgotten (or to the retained) ones?
+fn of_part<'g>(
+    gauge: &'g Gauge<'_>,
+    split: Split,
+    forgotten: bool,
+) -> impl Iterator<Item = bool> + 'g {
+    let labels = gauge.task.labels(split).iter().enumerate();
+    labels.map(move |(index, &label)| gauge.task.forgets(split, index, label) == forgotten)
 }
 
 /// Balanced accuracies of the attacks by logistic regression and by a threshold; `None` where the train
@@ -65,16 +73,15 @@ pub(super) fn attack(
     if gauge.data.loaded {
         return Ok(None);
     }
-    let forget = gauge.task.forget();
-    let of = |labels: &[u8], answered: &Answered, forgotten: bool| -> Vec<f32> {
-        let ours = labels.iter().zip(&answered.losses);
-        let ours = ours.filter(|(label, _)| forget.contains(**label) == forgotten);
-        ours.map(|(_, &loss)| loss).collect()
+    let of = |split, answered: &Answered, forgotten: bool| -> Vec<f32> {
+        let ours = answered.losses.iter().zip(of_part(gauge, split, forgotten));
+        ours.filter(|(_, ours)| *ours).map(|(&loss, _)| loss).collect()
     };
-    let (train, test) = (gauge.data.train.labels(), gauge.data.test.labels());
-    let shadow = [of(train, &answers.train, false), of(test, &answers.test, false)];
-    let mut members = of(train, &answers.train, true);
-    let mut others = of(test, &answers.test, true);
+    let (train, test) = (&answers.train, &answers.test);
+    let shadow = [of(Split::Train, train, false), of(Split::Test, test, false)];
+    let mut members = of(Split::Train, train, true);
+    // Of training samples that are forgotten the test split holds none: all of it was never seen.
+    let mut others = of(Split::Test, test, gauge.task.subset().is_none());
     if members.len().min(others.len()) < 2 || shadow.iter().any(Vec::is_empty) {
         return Ok(None);
     }
