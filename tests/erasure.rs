@@ -293,7 +293,7 @@ fn refits_are_numpys() {
                     let config = ErasureConfig { refit, weights: part(index), masked: false };
                     let parameters = &case.parameters;
                     let score = score(&case, Kernel::auto(), config, deep, parameters, !deep);
-                    if index % 2 == 0 { score.utility } else { 1.0 - score.edit }
+                    if index.is_multiple_of(2) { score.utility } else { 1.0 - score.edit }
                 };
                 close(&[of(2), of(3)], &theirs, 2e-4, &format!("{name} {key}"));
                 close(&[of(0), of(1)], &floats(&case.expected["direct"]), 1e-5, "direct");
@@ -333,7 +333,7 @@ fn the_weights_make_one_mean() {
         let of = |config| score(&case, Kernel::auto(), config, false, &case.parameters, true);
         let single = |index| {
             let score = of(ErasureConfig { weights: part(index), ..config });
-            if index % 2 == 0 { score.utility } else { score.edit }
+            if index.is_multiple_of(2) { score.utility } else { score.edit }
         };
         let mean = (2.0 * single(0) + single(1) + 0.5 * single(2) + 3.0 * single(3)) / 6.5;
         let (whole, lambda) = (of(config), config.lambda());

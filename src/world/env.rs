@@ -264,17 +264,6 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Root mean square of all unedited weights.
-    fn rms(&self) -> f32 {
-        let mut total = 0.0f64;
-        for part in &self.parts {
-            for &weight in self.prefix.weights_of(part.layer) {
-                total += f64::from(weight) * f64::from(weight);
-            }
-        }
-        libm::sqrt(total / self.weights().max(1) as f64) as f32
-    }
-
     fn check_observation(&self, observation: &[f32]) -> Result<(), EnvError> {
         let expected = self.config.observation_len(self.weights(), 1);
         let found = observation.len();

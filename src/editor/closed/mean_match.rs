@@ -86,15 +86,15 @@ pub(in crate::editor) fn aim(
             let column = || dual.iter().skip(class).step_by(classes);
             let (of_u, of_v) = (own.iter().fold(0.0, largest), column().fold(0.0, largest));
             let reach = of_u * of_v * rank as f32 / step;
-            // A class that is matched already calls for nothing.
-            if !(reach > 0.0) {
-                own.fill(0.0);
-                continue;
-            }
-            if !(reach <= 1.0) {
+            if reach > 1.0 || !reach.is_finite() {
                 return Err(EditError::Unfit(
                     "mean match goes further than a step of this world (raise --step)",
                 ));
+            }
+            // A class that is matched already calls for nothing.
+            if reach <= 0.0 {
+                own.fill(0.0);
+                continue;
             }
             own.iter_mut().for_each(|value| *value = (*value / of_u * reach).clamp(-1.0, 1.0));
             for (to, &from) in v.iter_mut().skip(class).step_by(rank).zip(column()) {
