@@ -206,8 +206,8 @@ fn edits_of_two_layers_are_one_file() {
         refused(&["apply", edit, "--model", to], 1, &["edited.rwn", "made for"]);
     }
 
-    refused(&["unlearn", "--layer", "fc1,fc1"], 1, &["fc1 twice"]);
-    refused(&["unlearn", "--layer", "fc1,fc9"], 1, &["fc9", "fc2"]);
+    refused(&["unlearn", "--quiet", "--seeds", "1", "--layer", "fc1,fc1"], 1, &["fc1 twice"]);
+    refused(&["unlearn", "--quiet", "--seeds", "1", "--layer", "fc1,fc9"], 1, &["fc9", "fc2"]);
     let policy = ["unlearn", "--seeds", "1", "--layer", "fc1,fc2", "--editor", "policy"];
     refused(&policy, 2, &["policy", "one layer"]);
     refused(&["unlearn", "--refit", "softmax"], 2, &["--refit", "--erase"]);

@@ -96,6 +96,11 @@ pub(in crate::editor) fn aim(
                     "mean match goes further than a step of this world (raise --step)",
                 ));
             }
+            // A class that is matched already calls for nothing.
+            if reach <= 0.0 {
+                own.fill(0.0);
+                continue;
+            }
             own.iter_mut().for_each(|value| *value = (*value / of_u * reach).clamp(-1.0, 1.0));
             for (to, &from) in v.iter_mut().skip(class).step_by(rank).zip(column()) {
                 *to = (from / of_v).clamp(-1.0, 1.0);
