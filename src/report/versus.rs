@@ -153,3 +153,49 @@ pub(super) fn spread(results: &Results) -> String {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::fixture;
+    use super::*;
+
+    /// Two classes, three seeds: `ppo` beats the yardstick in two of three, ties once, and once has no pair.
+    #[test]
+    fn pairs_share_network_and_class() {
+        let mut results = fixture();
+        let template = results.runs[0].clone();
+        let run = |editor: &str, class: u32, seed: u64, tow: f64| RunRecord {
+            editor: editor.into(),
+            world: Some("shift".into()),
+            forget: vec![class],
+            seed,
+            tow: Some(tow),
+            ..template.clone()
+        };
+        results.runs = vec![
+            run(YARDSTICK, 7, 0, 0.9),
+            run(YARDSTICK, 7, 1, 0.8),
+            run(YARDSTICK, 3, 0, 0.7),
+            // In the order of another seed, so that a pairing by place would be wrong.
+            run("ppo", 7, 1, 0.85),
+            run("ppo", 7, 0, 0.9),
+            run("ppo", 3, 0, 0.71),
+            run("ppo", 3, 5, 0.0),
+        ];
+        let groups = groups(&results.runs);
+        assert_eq!(improvement(&results, &groups[0]), None, "the yardstick against itself");
+        // Class 7: a win and a tie, .75; class 3: a win, 1.
+        let found = improvement(&results, &groups[1]).unwrap();
+        assert_eq!(found.value, 0.875);
+        let [low, high] = found.interval.unwrap();
+        assert!(low >= 0.75 - 1e-12 && high <= 1.0, "{low} {high}");
+        let sets = words::forget_sets(&results);
+        let by_class = tasks(&groups[1].runs, &sets, TOW);
+        assert_eq!(by_class, [vec![0.85, 0.9], vec![0.71, 0.0]]);
+        // Of 0, .71, .85, .9 one is cut at each end.
+        assert!((iqm(&by_class).unwrap().value - 0.78).abs() < 1e-12);
+        let mut text = String::new();
+        section(&mut text, &results).unwrap();
+        assert!(text.contains("| ppo | shift | 0.780 ") && text.contains("87.5"), "{text}");
+    }
+}

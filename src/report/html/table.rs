@@ -57,10 +57,11 @@ pub(in crate::report) fn table(
     sortable: bool,
 ) -> String {
     let mut html = String::from(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table\">\n<table",
-    );
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"@\">\n<table",
+    )
+    .replace('@', &escape(caption));
     html.push_str(if sortable { " class=\"sortable\">\n" } else { ">\n" });
-    html.push_str(&format!("<caption>{}</caption>\n<thead><tr>", escape(caption)));
+    html.push_str("<thead><tr>");
     for Column { title, help, number } in columns {
         let class = if *number { " class=\"n\"" } else { "" };
         let title = escape(title);
@@ -87,6 +88,10 @@ pub(in crate::report) fn table(
         }
         html.push_str("</tr>\n");
     }
-    html.push_str("</tbody>\n</table>\n</div>\n");
+    // Below the box, so that it does not scroll away with the columns.
+    html.push_str(&format!(
+        "</tbody>\n</table>\n</div>\n<p class=\"soft\">{}</p>\n",
+        escape(caption)
+    ));
     html
 }
