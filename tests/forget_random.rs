@@ -88,7 +88,7 @@ fn what_needs_a_class_is_refused_by_name() {
     }
 }
 
-/// Few networks and a small share, so that it is quick: the levels, not the power of the attack.
+/// Few networks, so that it is quick: there is a signal, not how strong an attack can be.
 #[test]
 fn likelihood_ratios_tell_the_unedited_network_from_a_retrained_one() {
     let attacked = |change: fn(&mut UnlearnConfig)| {
@@ -108,7 +108,7 @@ fn likelihood_ratios_tell_the_unedited_network_from_a_retrained_one() {
     };
     let (none, retrain) = (mean("none"), mean("retrain"));
     assert!((0.42..=0.56).contains(&retrain), "retrained networks look alike: {retrain}");
-    assert!(none > 0.54 && none > retrain + 0.04, "{none} against {retrain}");
+    assert!(none > 0.54 && none > retrain + 0.03, "{none} against {retrain}");
     let one = attacked(|config| config.seeds = 1).unwrap();
     assert_eq!(one.results.runs[1].lira, None, "no other retrained network");
     for (change, says) in [
