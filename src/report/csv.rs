@@ -63,13 +63,14 @@ pub fn csv(results: &Results) -> String {
 /// `timings.csv`: what differs from machine to machine.
 pub fn timings(results: &Results) -> String {
     let mut text = String::new();
-    row(&mut text, ["editor", "world", "seed", "seconds", "peak_bytes"]);
+    row(&mut text, ["editor", "world", "forget", "seed", "seconds", "peak_bytes"]);
     for run in &results.runs {
         row(
             &mut text,
             [
                 run.editor.clone(),
                 optional(run.world.as_ref()),
+                forgotten(run),
                 run.seed.to_string(),
                 run.seconds.to_string(),
                 optional(run.peak_bytes),
@@ -79,10 +80,14 @@ pub fn timings(results: &Results) -> String {
     text
 }
 
+/// Forgotten classes, with semicolons between.
+fn forgotten(run: &RunRecord) -> String {
+    run.forget.iter().map(ToString::to_string).collect::<Vec<_>>().join(";")
+}
+
 fn fields(results: &Results, run: &RunRecord) -> [String; 43] {
     let [b_retain, b_forget, b_utility, b_edit, b_reward] = figures(&run.before);
     let [a_retain, a_forget, a_utility, a_edit, a_reward] = figures(&run.after);
-    let forget: Vec<_> = run.forget.iter().map(ToString::to_string).collect();
     let layers = run.probe_layers.iter();
     let layers: Vec<_> =
         layers.map(|probe| format!("{}={}", probe.layer, probe.recovery)).collect();
@@ -97,7 +102,7 @@ fn fields(results: &Results, run: &RunRecord) -> [String; 43] {
         run.kind.clone(),
         optional(run.world.as_ref()),
         run.seed.to_string(),
-        forget.join(";"),
+        forgotten(run),
         run.budget.to_string(),
         run.evaluations.to_string(),
         optional(run.evaluations_to_target),
