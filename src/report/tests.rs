@@ -272,8 +272,8 @@ fn csv_has_one_row_per_run_and_quotes() {
     assert_eq!(rows.last().unwrap()[column("js_to_retrained")].parse::<f64>().unwrap(), 0.1 / 3.0);
     assert!(!rows[0].iter().any(|column| column.contains("seconds") || column.contains("bytes")));
     let timed = parse_csv(&timings(&results));
-    assert_eq!(timed[1], ["ppo", "shift", "0", "12.5", "123456789"]);
-    assert_eq!(timed.last().unwrap(), &["retrain", "", "2", "0.25", ""]);
+    assert_eq!(timed[1], ["ppo", "shift", "7", "0", "12.5", "123456789"]);
+    assert_eq!(timed.last().unwrap(), &["retrain", "", "7", "2", "0.25", ""]);
 }
 
 #[test]
