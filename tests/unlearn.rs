@@ -58,6 +58,26 @@ fn ppo_unlearns_in_both_worlds() {
     assert!(tow > 0.97, "{tow}");
 }
 
+/// From scratch on one network, by features: in ShiftWorld with the budget of its default, and refusals.
+#[test]
+fn a_policy_of_neurons_learns_on_the_spot() {
+    let unlearned = run(|config| {
+        config.editors = vec!["ppo-neuron".into()];
+        config.worlds = vec![reweight::world::WorldKind::Shift];
+    });
+    meets_the_bars(&unlearned, "ppo-neuron", "shift");
+    let refused = |change: fn(&mut UnlearnConfig)| {
+        let mut config = UnlearnConfig { seeds: 1, ..UnlearnConfig::default() };
+        config.editors = vec!["ppo-neuron".into()];
+        change(&mut config);
+        unlearn(&config, &DATA, &|_| None, &Silent).unwrap_err().to_string()
+    };
+    let said = refused(|config| config.forget = vec![3, 8]);
+    assert!(said.contains("ppo-neuron") && said.contains("one class at a time"), "{said}");
+    let said = refused(|config| config.budget = Some(31));
+    assert!(said.contains("31") && said.contains("32"), "{said}");
+}
+
 #[test]
 fn two_classes_at_once() {
     let unlearned = run(|config| {

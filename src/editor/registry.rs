@@ -7,8 +7,8 @@ use super::gradient::{
 };
 use super::reference::{LogitMask, Retrain, Untouched};
 use super::reward::{
-    Ars, Cma, FlatPpo, MeanMatchWarm, OnePlusOne, OpenAi, Random, Savani, SepCma, Transferred,
-    Variant,
+    Ars, Cma, FlatPpo, MeanMatchWarm, OnePlusOne, OpenAi, PpoNeuron, Random, Savani, SepCma,
+    Transferred, Variant,
 };
 use crate::world::WorldKind;
 
@@ -120,6 +120,17 @@ pub const EDITORS: &[EditorInfo] = &[
         summary: "proximal policy optimisation with a network over all weights (the paper's agent)",
         source: "Schulman et al. 2017, arXiv 1707.06347; arXiv 2606.13461",
         editor: &FlatPpo,
+    },
+    EditorInfo {
+        name: "ppo-neuron",
+        kind: EditorKind::Reward,
+        acts: Acts::Both,
+        gradients: false,
+        training_data: false,
+        view: View::Neurons,
+        summary: "proximal policy optimisation with one small network for all rows and one for all columns",
+        source: "this project",
+        editor: &PpoNeuron,
     },
     EditorInfo {
         name: "sep-cma-es",

@@ -209,6 +209,8 @@ impl UnlearnConfig {
             View::None => self.budget_of(kind),
             View::Inputs if editor.kind == EditorKind::Closed => 0,
             View::Inputs => self.budget.unwrap_or(WARM_BUDGET),
+            // A policy that learns here needs what searches need.
+            View::Neurons if editor.kind == EditorKind::Reward => self.budget_of(kind),
             View::Neurons | View::Policy => self.budget.unwrap_or(VIEW_BUDGET),
         }
     }

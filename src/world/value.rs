@@ -8,7 +8,7 @@ use crate::num;
 use crate::task::Score;
 
 impl World<'_> {
-    /// Applies actions of one episode to the unedited weights; afterwards [`Env::edited`] shows the
+    /// Applies actions of one episode to the unedited weights; afterwards [`Env::edited`](crate::env::Env::edited) shows the
     /// result. Takes no evaluation and ends any running episode.
     ///
     /// # Errors
@@ -24,7 +24,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The reward of one action on the unedited network, as a first [`Env::step`] of an episode gives
+    /// The reward of one action on the unedited network, as a first [`Env::step`](crate::env::Env::step) of an episode gives
     /// it, without observations. Ends any running episode and leaves the network unedited.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl World<'_> {
         })
     }
 
-    /// Score on the reward split of the weights that [`Env::edited`] shows, run as formed.
+    /// Score on the reward split of the weights that [`Env::edited`](crate::env::Env::edited) shows, run as formed.
     ///
     /// # Errors
     /// [`ForwardError`] when the network cannot be run.
