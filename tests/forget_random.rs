@@ -73,8 +73,16 @@ fn the_subset_depends_on_the_split_seed_alone() {
 
 #[test]
 fn what_needs_a_class_is_refused_by_name() {
-    let editors =
-        ["logit-mask", "policy", "projection", "lda", "activation", "unsir", "fisher-reset"];
+    let editors = [
+        "logit-mask",
+        "policy",
+        "projection",
+        "lda",
+        "activation",
+        "unsir",
+        "fisher-reset",
+        "gradient-ascent",
+    ];
     for editor in editors {
         match run(&["none", editor], |_| {}) {
             Err(RunError::Usage(message)) => assert!(message.contains(editor), "{message}"),

@@ -112,10 +112,10 @@ pub(super) fn validate(config: &UnlearnConfig) -> Result<(), RunError> {
     }
 }
 
-/// Whether an editor needs classes to forget: it looks at what a class has in common, or works on a
-/// class's own output.
+/// Whether an editor needs classes to forget: it looks at what a class has in common, works on a class's
+/// own output, or goes on until nothing that is forgotten is answered rightly.
 fn class_only(editor: &EditorInfo) -> bool {
-    let by_output = ["logit-mask", "unsir", "fisher-reset"];
+    let by_output = ["logit-mask", "unsir", "fisher-reset", "gradient-ascent"];
     editor.view != View::None
         || editor.kind == EditorKind::Closed
         || by_output.contains(&editor.name)
