@@ -5,7 +5,6 @@ use super::config::{Plan, UnlearnConfig};
 use super::error::RunError;
 use super::layers::editable_layers;
 use super::observer::Observer;
-use super::pool;
 use super::prepare::Prepared;
 use super::record::{ABLATE_TARGET, AblateResults, AblateRun, AblateSetting, SCHEMA};
 use super::shard::{Book, RunPlan, Shard};
@@ -190,18 +189,13 @@ pub fn ablate_unlearn(
             .collect(),
     };
     let book = Book::open(config.out.as_deref(), plan, config.resume)?;
-    let own = || (0..units.len()).filter(|&unit| config.shard.holds(unit));
-    let mut runs: Vec<Option<AblateRun>> = vec![None; units.len()];
-    for unit in own() {
-        runs[unit] = book.read(&book.plan().units[unit])?;
-    }
-    let missing: Vec<usize> = own().filter(|&unit| runs[unit].is_none()).collect();
-    let resumed = own().count() - missing.len();
-    observer.phase("editing", missing.len());
-    let made = pool::map(&missing, kept.threads, |&index| {
+    let work = book.work::<AblateRun>(config.shard)?;
+    let (own, resumed) = (work.units(), work.resumed);
+    observer.phase("editing", work.missing.len());
+    let whole = book.finish(work, kept.threads, |index| {
         let (cell, assignment) = &units[index];
         let found = assignment.run(observer)?;
-        let run = AblateRun {
+        Ok(AblateRun {
             setting: cell.setting.clone(),
             seed: assignment.unit.target.seed,
             before: found.before,
@@ -211,17 +205,11 @@ pub fn ablate_unlearn(
             evaluations_to_target: found.evaluations_to_target,
             edit_norm: found.edit_norm,
             digest: format!("{:016x}", found.digest),
-        };
-        book.write(&book.plan().units[index], &run)?;
-        Ok::<_, RunError>(run)
+        })
     })?;
-    for (index, run) in missing.into_iter().zip(made) {
-        runs[index] = Some(run);
-    }
     let plan = book.plan().clone();
-    let whole: Option<Vec<AblateRun>> = runs.into_iter().collect();
     let results = whole.map(|runs| ablated_results(&plan, runs));
-    Ok(Ablated { units: own().count(), resumed, results, targets: targets.clone(), plan })
+    Ok(Ablated { units: own, resumed, results, targets: targets.clone(), plan })
 }
 
 impl AblateConfig {

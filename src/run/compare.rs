@@ -143,17 +143,12 @@ pub fn compare_unlearn(
         config.resume,
     )?;
 
-    let own = || (0..all.len()).filter(|&unit| config.shard.holds(unit));
-    let mut records: Vec<Option<RunRecord>> = vec![None; all.len()];
-    for unit in own() {
-        records[unit] = book.read(&book.plan().units[unit])?;
-    }
-    let missing: Vec<usize> = own().filter(|&unit| records[unit].is_none()).collect();
-    let resumed = own().count() - missing.len();
+    let work = book.work::<RunRecord>(config.shard)?;
+    let (units, resumed) = (work.units(), work.resumed);
     let cache = ProbeCache::default();
-    let references = references(&all, &missing, kept.threads, &cache, observer)?;
-    observer.phase("editing", missing.len());
-    let made = pool::map(&missing, kept.threads, |&index| {
+    let references = references(&all, &work.missing, kept.threads, &cache, observer)?;
+    observer.phase("editing", work.missing.len());
+    let whole = book.finish(work, kept.threads, |index| {
         let (class, assignment) = &all[index];
         let known = references.iter().find(|known| same_reference(&all[known.unit], &all[index]));
         let reference = known.map(|known| Reference {
@@ -173,16 +168,10 @@ pub fn compare_unlearn(
         };
         // One picture of every editor is enough.
         record.heat = record.heat.filter(|_| assignment.unit.task.forget() == first.plan.forget);
-        book.write(&book.plan().units[index], &record)?;
-        Ok::<_, RunError>(record)
-    })?;
-    for (index, record) in missing.into_iter().zip(made) {
         observer.recorded(&record);
-        records[index] = Some(record);
-    }
+        Ok(record)
+    })?;
     let plan = book.plan().clone();
-    let units = own().count();
-    let whole: Option<Vec<RunRecord>> = records.into_iter().collect();
     let results = whole.map(|runs| compared_results(&plan, runs));
     Ok(Compared { plan, units, resumed, results, targets })
 }

@@ -6,7 +6,6 @@ use super::record::{DebiasResults, DebiasRun};
 use super::unit::Work;
 use crate::run::error::RunError;
 use crate::run::observer::Observer;
-use crate::run::pool;
 use crate::run::record::SCHEMA;
 use crate::run::shard::{Book, RunPlan, Shard};
 use std::path::PathBuf;
@@ -78,27 +77,16 @@ pub fn compare_debias(
         units: all.iter().map(name).collect(),
     };
     let book = Book::open(config.out.as_deref(), plan, config.resume)?;
-    let own = || (0..all.len()).filter(|&unit| config.shard.holds(unit));
-    let mut runs: Vec<Option<DebiasRun>> = vec![None; all.len()];
-    for unit in own() {
-        runs[unit] = book.read(&book.plan().units[unit])?;
-    }
-    let missing: Vec<usize> = own().filter(|&unit| runs[unit].is_none()).collect();
-    let resumed = own().count() - missing.len();
-    observer.phase("editing", missing.len());
-    let made = pool::map(&missing, kept.threads, |&index| {
+    let work = book.work::<DebiasRun>(config.shard)?;
+    let (units, resumed) = (work.units(), work.resumed);
+    observer.phase("editing", work.missing.len());
+    let whole = book.finish(work, kept.threads, |index| {
         let unit = &all[index];
-        let run = run_record(unit, &unit.run_watched(observer)?);
-        book.write(&book.plan().units[index], &run)?;
-        Ok::<_, RunError>(run)
+        Ok(run_record(unit, &unit.run_watched(observer)?))
     })?;
-    for (index, run) in missing.into_iter().zip(made) {
-        runs[index] = Some(run);
-    }
     let plan = book.plan().clone();
-    let whole: Option<Vec<DebiasRun>> = runs.into_iter().collect();
     let results = whole.map(|runs| compared_debias_results(&plan, runs));
-    Ok(ComparedDebias { units: own().count(), resumed, results, plan })
+    Ok(ComparedDebias { units, resumed, results, plan })
 }
 
 fn name(unit: &Work<'_>) -> String {

@@ -1,8 +1,9 @@
 //! The folder that finished units are kept in.
 
-use super::plan::RunPlan;
+use super::plan::{RunPlan, Shard};
 use crate::run::error::RunError;
 use crate::run::files::{read_file, write_file};
+use crate::run::pool;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs;
@@ -108,6 +109,67 @@ impl Book {
         let text = serde_json::to_vec(record)
             .map_err(|error| RunError::Failed(format!("{}: {error}", path.display())))?;
         write_file(&path, &text)
+    }
+}
+
+/// The units of a shard: those that are done, and those that are missing.
+#[derive(Clone, Debug)]
+pub struct Work<R> {
+    records: Vec<Option<R>>,
+    /// Numbers of the units that are to be done.
+    pub missing: Vec<usize>,
+    /// Units of the shard that had been done before.
+    pub resumed: usize,
+}
+
+impl<R> Work<R> {
+    /// Units of the shard.
+    pub fn units(&self) -> usize {
+        self.missing.len() + self.resumed
+    }
+}
+
+impl Book {
+    /// What of `shard` is done, and what is missing.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn work<R: DeserializeOwned>(&self, shard: Shard) -> Result<Work<R>, RunError> {
+        let mut work = Work { records: Vec::new(), missing: Vec::new(), resumed: 0 };
+        for (unit, name) in self.plan.units.iter().enumerate() {
+            let record = if shard.holds(unit) { self.read(name)? } else { None };
+            match (&record, shard.holds(unit)) {
+                (Some(_), _) => work.resumed += 1,
+                (None, true) => work.missing.push(unit),
+                (None, false) => {}
+            }
+            work.records.push(record);
+        }
+        Ok(work)
+    }
+
+    /// Makes the missing units with `make`, which is given their numbers, on at most `threads` threads, and
+    /// keeps each as it is done. The records of all units in the order of the plan; `None` where other
+    /// shards hold some of them.
+    ///
+    /// # Errors
+    /// That of the first unit that fails; those that were done before it are kept.
+    pub fn finish<R: Serialize + Send>(
+        &self,
+        work: Work<R>,
+        threads: usize,
+        make: impl Fn(usize) -> Result<R, RunError> + Sync,
+    ) -> Result<Option<Vec<R>>, RunError> {
+        let Work { mut records, missing, .. } = work;
+        let made = pool::map(&missing, threads, |&unit| {
+            let record = make(unit)?;
+            self.plan.units.get(unit).map_or(Ok(()), |name| self.write(name, &record))?;
+            Ok::<_, RunError>(record)
+        })?;
+        for (unit, record) in missing.into_iter().zip(made) {
+            records[unit] = Some(record);
+        }
+        Ok(records.into_iter().collect())
     }
 }
 

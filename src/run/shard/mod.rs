@@ -10,6 +10,6 @@ mod book;
 mod merge;
 mod plan;
 
-pub use book::Book;
+pub use book::{Book, Work};
 pub use merge::{Merged, merge};
 pub use plan::{RunPlan, Shard};
