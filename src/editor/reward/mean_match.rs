@@ -1,4 +1,7 @@
 //! Separable CMA-ES that starts from the action of mean match, with σ₀ = .05.
+//!
+//! Its last evaluation is the distribution's mean, which after so few generations is usually worth more than any
+//! candidate: noise costs a search that begins near its goal.
 
 use super::require;
 use crate::editor::closed::{aim, aim_need};
@@ -52,7 +55,8 @@ impl Editor for MeanMatchWarm {
         let mut rng = Rng::new(job.seed(), Purpose::Search);
         let mut search = SepCmaEs::new(arena, point, sigma)?;
         let population = search.population();
-        while job.remaining() >= population as u64 {
+        let mut searched = false;
+        while job.remaining() > population as u64 {
             search.ask(&mut rng);
             let mut values: Vec<f32, 64> = Vec::new();
             for index in 0..population {
@@ -60,9 +64,13 @@ impl Editor for MeanMatchWarm {
                 let _ = values.push(job.try_actions(action)?);
             }
             search.tell(&values);
+            searched = true;
         }
         act(search.mean(), &factors, action);
         job.set_policy(action);
+        if searched {
+            job.try_actions(action)?;
+        }
         Ok(Outcome::Actions)
     }
 }

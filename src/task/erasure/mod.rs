@@ -62,17 +62,17 @@ impl ErasureConfig {
         Self { refit: Refit::Blend, weights: [2.0, 1.0, 2.0, 1.0], masked: false }
     }
 
-    /// For searches that start from an edit that erases.
+    /// For searches that start from an edit that erases: the network's own answers count most, since there
+    /// is little left to erase, and more would be paid for in what is kept.
     pub const fn warm() -> Self {
-        Self { refit: Refit::Softmax, weights: [2.0, 1.0, 1.0, 1.0], masked: false }
+        Self { refit: Refit::Softmax, weights: [4.0, 2.0, 1.0, 1.0], masked: false }
     }
 
     /// The same where the outputs of the forgotten classes are switched off whatever the edit is: what the
     /// network's own answers forget is then no merit.
     pub const fn masked(self) -> Self {
-        let [kept, _, refit_kept, recovered] = self.weights;
-        let kept = if kept < 2.0 { 2.0 } else { kept };
-        Self { masked: true, weights: [kept, 0.0, refit_kept, recovered], ..self }
+        let [_, _, refit_kept, recovered] = self.weights;
+        Self { masked: true, weights: [2.0, 0.0, refit_kept, recovered], ..self }
     }
 
     /// The λ with which `λ·utility + (1 − λ)·edit` is the weighted mean of the four parts.
