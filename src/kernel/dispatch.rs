@@ -103,7 +103,7 @@ kernels! {
     fn run_softmax(batch: Batch, features: usize, values: &mut [f32]) = element::softmax;
     fn run_argmax(batch: Batch, features: usize, values: &[f32], classes: &mut [u32])
         = element::argmax;
-    fn run_mask(w: &[f32], d: &[f32], scale: f32, out: &mut [f32]) = element::mask;
+    fn run_mask(w: &[f32], scale: f32, d: &mut [f32]) = element::mask;
     fn run_adam(step: &AdamStep, gradient: &[f32], m: &mut [f32], v: &mut [f32],
         parameters: &mut [f32]) = element::adam;
     fn run_peak_loop(rounds: usize) -> f32 = peak::chains;

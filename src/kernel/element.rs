@@ -51,9 +51,9 @@ pub(super) fn exp<I: Isa>(_: I, values: &mut [f32]) {
 }
 
 #[inline(always)]
-pub(super) fn mask<I: Isa>(_: I, w: &[f32], d: &[f32], scale: f32, out: &mut [f32]) {
-    for ((out, &w), &d) in out.iter_mut().zip(w).zip(d) {
-        *out = w * (1.0 + scale * d);
+pub(super) fn mask<I: Isa>(_: I, w: &[f32], scale: f32, d: &mut [f32]) {
+    for (d, &w) in d.iter_mut().zip(w) {
+        *d = w * (1.0 + scale * *d);
     }
 }
 

@@ -146,14 +146,13 @@ impl Kernel {
         Ok(())
     }
 
-    /// `out = w · (1 + scale · d)`, element by element: MaskWorld's product.
+    /// `d = w · (1 + scale · d)`, element by element, in place: MaskWorld's product.
     ///
     /// # Errors
     /// [`ShapeError`] when the lengths differ.
-    pub fn mask(self, w: &[f32], d: &[f32], scale: f32, out: &mut [f32]) -> Result<(), ShapeError> {
+    pub fn mask(self, w: &[f32], scale: f32, d: &mut [f32]) -> Result<(), ShapeError> {
         ShapeError::check("mask", w.len(), d.len())?;
-        ShapeError::check("masked weights", w.len(), out.len())?;
-        self.run_mask(w, d, scale, out);
+        self.run_mask(w, scale, d);
         Ok(())
     }
 

@@ -56,7 +56,7 @@ impl Forward for Changed<'_, '_> {
             samples,
             bag,
             fixed,
-            ref x,
+            x,
             ref base,
             ref current,
             ref mut thin,
@@ -159,8 +159,6 @@ impl Forward for Changed<'_, '_> {
                         let values = panel_of_mut(logits, classes, panel);
                         // A tail of one dense layer is the common case and needs no scratch.
                         if head.is_none() {
-                            let scratch = scratch.get_mut(..stack.scratch(batch));
-                            let scratch = scratch.unwrap_or_default();
                             let panel = index + panel;
                             run_tapped(
                                 kernel, stack, tail, batch, parameters, panel, hidden, taps,

@@ -10,6 +10,7 @@
 mod builtin;
 mod changed;
 mod panels;
+mod parameters;
 mod plain;
 mod prefix;
 mod sparse;
@@ -18,6 +19,7 @@ mod train;
 
 pub use builtin::{DIGITS_INPUT, digits_cnn, digits_cnn_deeper, toxicity_mlp};
 pub use changed::Changed;
+pub use parameters::Parameters;
 pub use plain::Plain;
 pub use prefix::{Change, Prefix};
 pub use tap::Tap;

@@ -3,7 +3,7 @@
 use super::changed::Changed;
 use super::panels::{panel_of, panel_of_mut, panels_of};
 use super::sparse::{FirstLayer, sparse_low_rank};
-use super::{ForwardError, Samples, SparseSamples};
+use super::{ForwardError, Parameters, Samples, SparseSamples};
 use crate::error::ShapeError;
 use crate::kernel::{Bag, Batch, Kernel, LANES, LowRank, TOGETHER};
 use crate::nn::{Kind, Layer, Stack};
@@ -21,7 +21,7 @@ use core::ops::Range;
 pub struct Prefix<'a> {
     pub(super) kernel: Kernel,
     pub(super) stack: &'a Stack,
-    pub(super) parameters: &'a mut [f32],
+    pub(super) parameters: Parameters<'a>,
     pub(super) layer: usize,
     /// Features that the layer takes and gives.
     pub(super) taken: usize,
@@ -34,8 +34,8 @@ pub struct Prefix<'a> {
     pub(super) bag: Option<Bag<'a>>,
     /// What it gives for inputs that are not in the bag.
     pub(super) fixed: Option<&'a [f32]>,
-    /// Input of the layer, in panels.
-    pub(super) x: &'a mut [f32],
+    /// Input of the layer, in panels: that of the network, where it is the first layer.
+    pub(super) x: &'a [f32],
     /// Output of the unedited layer, in panels; empty without the thin form.
     pub(super) base: &'a mut [f32],
     /// Output of the layer as edited so far, in panels; empty when nothing is to accumulate.
@@ -102,7 +102,7 @@ impl<'a> Prefix<'a> {
         let group = if thin { together } else { panel };
         let first = stack.layers().first().map_or(0, Layer::outputs);
         let taken = match (sparse, layer) {
-            (true, 0) => 0,
+            (_, 0) => 0,
             (true, _) => batch.len(taken) + panel.len(first),
             (false, _) => batch.len(taken),
         };
@@ -112,7 +112,7 @@ impl<'a> Prefix<'a> {
                 + if thin { together.len(rank) } else { 0 }
                 + group.len(given)
                 + group.len(stack.outputs())
-                + stack.scratch(panel),
+                + scratch(stack, layer, panel),
         )
     }
 
@@ -126,7 +126,7 @@ impl<'a> Prefix<'a> {
     pub fn new(
         kernel: Kernel,
         stack: &'a Stack,
-        parameters: &'a mut [f32],
+        parameters: impl Into<Parameters<'a>>,
         layer: usize,
         samples: Samples<'a>,
         rank: usize,
@@ -149,7 +149,7 @@ impl<'a> Prefix<'a> {
     pub fn sparse(
         kernel: Kernel,
         stack: &'a Stack,
-        parameters: &'a mut [f32],
+        parameters: impl Into<Parameters<'a>>,
         layer: usize,
         samples: SparseSamples<'a>,
         rank: usize,
@@ -172,7 +172,7 @@ impl<'a> Prefix<'a> {
     fn build(
         kernel: Kernel,
         stack: &'a Stack,
-        parameters: &'a mut [f32],
+        parameters: impl Into<Parameters<'a>>,
         layer: usize,
         samples: Samples<'a>,
         (bag, fixed): (Option<Bag<'a>>, Option<&'a [f32]>),
@@ -184,6 +184,7 @@ impl<'a> Prefix<'a> {
             Sizes::of(stack, layer).ok_or(ForwardError::NoWeights { layer })?;
         let (batch, panel) = (samples.batch, Batch::lanes(LANES));
         let together = Batch::lanes(TOGETHER * LANES);
+        let parameters = parameters.into();
         ShapeError::check("labels", batch.samples(), samples.labels.len())?;
         ShapeError::check("parameters", stack.parameters(), parameters.len())?;
         let first_layer = match (bag, stack.layers().first()) {
@@ -192,13 +193,13 @@ impl<'a> Prefix<'a> {
         };
         let stays_sparse = bag.is_some() && layer == 0;
         let group = if has_thin { together } else { panel };
-        let x = arena.take(if stays_sparse { 0 } else { batch.len(taken) })?;
+        let x = arena.take(if layer == 0 { 0 } else { batch.len(taken) })?;
         let base = arena.take(if has_thin { batch.len(given) } else { 0 })?;
         let current = arena.take(if has_thin && accumulate { batch.len(given) } else { 0 })?;
         let thin = arena.take(if has_thin { together.len(rank) } else { 0 })?;
         let hidden = arena.take(group.len(given))?;
         let logits = arena.take(group.len(stack.outputs()))?;
-        let scratch = arena.take(stack.scratch(panel))?;
+        let scratch = arena.take(scratch(stack, layer, panel))?;
         let staged = match &first_layer {
             Some(first) if !stays_sparse => arena.take(panel.len(first.outputs))?,
             _ => Default::default(),
@@ -213,7 +214,7 @@ impl<'a> Prefix<'a> {
                         bag.part(index * LANES, LANES),
                         fixed,
                         index,
-                        parameters,
+                        &parameters,
                         base,
                     )?;
                     continue;
@@ -224,21 +225,23 @@ impl<'a> Prefix<'a> {
                         bag.part(index * LANES, LANES),
                         fixed,
                         index,
-                        parameters,
+                        &parameters,
                         staged,
                     )?;
                     let x = panel_of_mut(x, taken, index);
-                    stack.forward(kernel, 1..layer, part, parameters, staged, scratch, x)?;
+                    stack.forward(kernel, 1..layer, part, &parameters, staged, scratch, x)?;
                 }
+                _ if layer == 0 => {}
                 _ => {
                     let input = panel_of(samples.inputs, stack.inputs(), index);
                     let x = panel_of_mut(x, taken, index);
-                    stack.forward(kernel, 0..layer, part, parameters, input, scratch, x)?;
+                    stack.forward(kernel, 0..layer, part, &parameters, input, scratch, x)?;
                 }
             }
             if has_thin {
-                let (x, base) = (panel_of(x, taken, index), panel_of_mut(base, given, index));
-                stack.forward(kernel, layer..layer + 1, part, parameters, x, scratch, base)?;
+                let x = panel_of(if layer == 0 { samples.inputs } else { x }, taken, index);
+                let base = panel_of_mut(base, given, index);
+                stack.forward(kernel, layer..layer + 1, part, &parameters, x, scratch, base)?;
             }
         }
         let mut prefix = Self {
@@ -253,7 +256,7 @@ impl<'a> Prefix<'a> {
             samples,
             bag: bag.filter(|_| stays_sparse),
             fixed: fixed.filter(|_| stays_sparse),
-            x,
+            x: if layer == 0 { samples.inputs } else { x },
             base,
             current,
             thin,
@@ -300,14 +303,15 @@ impl<'a> Prefix<'a> {
 
     /// Multiplies the layer's weights and bias by `factor` and divides the next layer's weights by it,
     /// which changes nothing that the network computes (exactly so for a power of two) when only
-    /// ReLU and pooling lie between. False, and nothing done, where that is not so, or where the layer has a
-    /// fixed part, which is not this network's to scale.
+    /// ReLU and pooling lie between. False, and nothing done, where that is not so, where the layer has a
+    /// fixed part, which is not this network's to scale, or where the parameters are only read.
     pub fn rescale(&mut self, factor: f32) -> bool {
         let layers = self.stack.layers();
         let Some(layer) = layers.get(self.layer) else { return false };
         if self.fixed.is_some() {
             return false;
         }
+        let Some(parameters) = self.parameters.writable() else { return false };
         let mut after = layers.iter().skip(self.layer + 1);
         let homogeneous =
             |kind: &Kind| matches!(kind, Kind::Relu | Kind::MaxPool(_) | Kind::AveragePool(_));
@@ -320,11 +324,11 @@ impl<'a> Prefix<'a> {
                 *value *= factor;
             }
         };
-        scale(self.parameters, layer.weight_range(), factor);
+        scale(parameters, layer.weight_range(), factor);
         if let Some(bias) = layer.bias_range() {
-            scale(self.parameters, bias, factor);
+            scale(parameters, bias, factor);
         }
-        scale(self.parameters, next.weight_range(), 1.0 / factor);
+        scale(parameters, next.weight_range(), 1.0 / factor);
         let all = 0..self.base.len();
         scale(self.base, all.clone(), factor);
         if !self.current.is_empty() {
@@ -365,10 +369,13 @@ impl<'a> Prefix<'a> {
     /// Sets the weights of another layer behind the edited one. Nothing that is cached depends on them.
     ///
     /// # Errors
-    /// [`ShapeError`]: the layer stands before the edited one or is that, or has no such weights.
+    /// [`ShapeError`]: the layer stands before the edited one or is that, has no such weights, or the parameters
+    /// are only read.
     pub fn put(&mut self, layer: usize, weights: &[f32]) -> Result<(), ShapeError> {
         let behind = self.stack.layers().get(layer).filter(|_| layer > self.layer);
-        let slot = behind.and_then(|layer| self.parameters.get_mut(layer.weight_range()));
+        let range = behind.map(|layer| layer.weight_range());
+        let parameters = self.parameters.writable();
+        let slot = range.zip(parameters).and_then(|(range, values)| values.get_mut(range));
         let slot = slot.unwrap_or_default();
         ShapeError::check("weights of a layer behind", slot.len(), weights.len())?;
         slot.copy_from_slice(weights);
@@ -385,6 +392,16 @@ impl<'a> Prefix<'a> {
     pub fn with<'p>(&'p mut self, change: Change<'p>) -> Changed<'p, 'a> {
         Changed::new(self, change)
     }
+}
+
+/// Scratch of the passes up to the layer, through it and behind it.
+fn scratch(stack: &Stack, layer: usize, panel: Batch) -> usize {
+    let (layers, end) = (stack.layers(), stack.layers().len());
+    let is_activation =
+        |index: &usize| layers.get(*index).is_some_and(|layer| layer.kind().is_activation());
+    let tail = (layer + 1..end).find(|index| !is_activation(index)).unwrap_or(end);
+    let before = stack.scratch_of(0..layer, panel);
+    before.max(stack.scratch_of(layer..layer + 1, panel)).max(stack.scratch_of(tail..end, panel))
 }
 
 /// Sizes of the edited layer.

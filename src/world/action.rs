@@ -35,10 +35,10 @@ impl Change {
         self.rank * (self.inputs + self.outputs)
     }
 
-    /// Working memory of [`form`](Self::form): one matrix of the layer's size, or scaled factors.
+    /// Working memory of [`form`](Self::form): scaled factors of a shift.
     pub const fn need(&self) -> Need {
         Need::f32s(match self.kind {
-            WorldKind::Mask => self.inputs * self.outputs,
+            WorldKind::Mask => 0,
             WorldKind::Shift => self.rank * self.outputs,
         })
     }
@@ -78,8 +78,8 @@ impl Change {
         let (rows, rank, outputs) = (Batch::rows(self.inputs), self.rank, self.outputs);
         match self.kind {
             WorldKind::Mask => {
-                kernel.dense_forward(rows, rank, outputs, u, Start::Zero, v, scratch)?;
-                kernel.mask(weights, scratch, self.step / rank as f32, out)
+                kernel.dense_forward(rows, rank, outputs, u, Start::Zero, v, out)?;
+                kernel.mask(weights, self.step / rank as f32, out)
             }
             WorldKind::Shift => {
                 self.scale(u, scratch);

@@ -30,13 +30,15 @@ pub enum Unit {
     Absolute,
 }
 
-/// What an agent sees: the weights in stored order (inputs × outputs), and t/T when T > 1.
+/// What an agent sees: the weights in stored order (inputs × outputs), if any, and t/T when T > 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observation {
     /// Weights divided by the rms of the unedited layer.
     Flat,
     /// Weights as they are, as in the paper.
     Raw,
+    /// Nothing of the weights, for agents that do not look at them and machines that have no room to show them.
+    None,
 }
 
 /// What a step pays.
@@ -109,7 +111,11 @@ impl Config {
 
     /// Length of an observation.
     pub const fn observation_len(&self, inputs: usize, outputs: usize) -> usize {
-        inputs * outputs + if self.horizon > 1 { 1 } else { 0 }
+        let weights = match self.observation {
+            Observation::None => 0,
+            Observation::Flat | Observation::Raw => inputs.saturating_mul(outputs),
+        };
+        weights.saturating_add(if self.horizon > 1 { 1 } else { 0 })
     }
 
     /// Checks every setting.

@@ -1,12 +1,12 @@
 //! MaskWorld and ShiftWorld as an environment.
 
 use super::action::Change;
-use super::config::{Config, RewardForm, Unit, WorldKind};
+use super::config::{Config, Observation, RewardForm, Unit, WorldKind};
 use super::error::WorldError;
 use super::part::{Part, parts_need};
 use crate::env::{Edit, Edited, End, Env, EnvError, Space, Spec, Step};
 use crate::kernel::Kernel;
-use crate::model::{ForwardError, Prefix, Samples, SparseSamples};
+use crate::model::{ForwardError, Parameters, Prefix, Samples, SparseSamples};
 use crate::nn::Stack;
 use crate::slab::{Arena, Need};
 use crate::task::{Score, Task};
@@ -79,7 +79,8 @@ impl<'a> World<'a> {
     ///
     /// The weights of a convolution are edited as a matrix, taps × channels.
     ///
-    /// `parameters` are the network's own; they are changed only by [`Env::rescale`].
+    /// `parameters` are the network's own. They are changed only by [`Env::rescale`], which does nothing where they
+    /// are lent to be read.
     ///
     /// # Errors
     /// [`WorldError`]: a setting out of range, a network, layer, task or arena that does not fit.
@@ -88,7 +89,7 @@ impl<'a> World<'a> {
         config: Config,
         kernel: Kernel,
         stack: &'a Stack,
-        parameters: &'a mut [f32],
+        parameters: impl Into<Parameters<'a>>,
         layer: usize,
         samples: Samples<'a>,
         task: &'a mut dyn Task,
@@ -97,7 +98,7 @@ impl<'a> World<'a> {
         Self::over(config, kernel, stack, parameters, &[layer], samples, task, arena)
     }
 
-    /// A world around several layers, in rising order.
+    /// A world around several layers, in rising order. The parameters must be writable for more than one.
     ///
     /// # Errors
     /// As [`new`](Self::new), or when the layers do not rise.
@@ -106,7 +107,7 @@ impl<'a> World<'a> {
         config: Config,
         kernel: Kernel,
         stack: &'a Stack,
-        parameters: &'a mut [f32],
+        parameters: impl Into<Parameters<'a>>,
         layers: &[usize],
         samples: Samples<'a>,
         task: &'a mut dyn Task,
@@ -132,7 +133,7 @@ impl<'a> World<'a> {
         config: Config,
         kernel: Kernel,
         stack: &'a Stack,
-        parameters: &'a mut [f32],
+        parameters: impl Into<Parameters<'a>>,
         layer: usize,
         samples: SparseSamples<'a>,
         task: &'a mut dyn Task,
@@ -165,7 +166,7 @@ impl<'a> World<'a> {
                 kind.and_then(|kind| kind.matrix()).ok_or(ForwardError::NoWeights { layer })?;
             let change = Change::new(&config, 1.0, inputs, outputs);
             actions += change.action_len();
-            let part = Part::new(layer, change, index > 0, arena)?;
+            let part = Part::new(layer, change, index > 0, config.horizon, arena)?;
             parts.push(part).map_err(|_| ForwardError::Failed("too many layers are edited"))?;
         }
         let change = parts.first().map(|part| part.change).ok_or(NO_LAYER)?;
@@ -251,7 +252,8 @@ impl<'a> World<'a> {
 
     fn observe(&self, time: usize, observation: &mut [f32]) {
         let mut rest = observation;
-        for part in &self.parts {
+        let shown = if self.config.observation == Observation::None { &[] } else { &*self.parts };
+        for part in shown {
             let current = self.current(part);
             let (own, after) = rest.split_at_mut_checked(current.len()).unwrap_or_default();
             for (to, &weight) in own.iter_mut().zip(current) {

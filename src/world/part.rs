@@ -2,7 +2,8 @@
 
 use super::action::Change;
 use super::config::{Config, Observation};
-use crate::error::TooSmall;
+use crate::error::{ShapeError, TooSmall};
+use crate::kernel::Kernel;
 use crate::nn::Stack;
 use crate::num;
 use crate::slab::{Arena, Need};
@@ -14,8 +15,9 @@ pub(super) struct Part<'a> {
     pub(super) change: Change,
     /// Weights as edited so far; stale while nothing has been edited.
     pub(super) weights: &'a mut [f32],
-    /// Weights being formed by a step.
-    pub(super) trial: &'a mut [f32],
+    /// Weights being formed by a step; empty in episodes of one step, which begin at the unedited weights and so
+    /// form theirs in `weights`.
+    trial: &'a mut [f32],
     pub(super) scratch: &'a mut [f32],
     /// Weights before the edit, for layers that the prefix cache runs with weights put into it; empty for its
     /// own.
@@ -29,6 +31,7 @@ impl<'a> Part<'a> {
         layer: usize,
         change: Change,
         behind: bool,
+        horizon: usize,
         arena: &mut Arena<'a>,
     ) -> Result<Self, TooSmall> {
         let len = change.inputs * change.outputs;
@@ -36,7 +39,7 @@ impl<'a> Part<'a> {
             layer,
             change,
             weights: arena.take(len)?,
-            trial: arena.take(len)?,
+            trial: arena.take(if horizon > 1 { len } else { 0 })?,
             scratch: arena.take(change.need().f32s)?,
             original: arena.take(if behind { len } else { 0 })?,
             inverse: 1.0,
@@ -49,15 +52,41 @@ impl<'a> Part<'a> {
         self.change = Change::new(config, rms, self.change.inputs, self.change.outputs);
         self.inverse = match config.observation {
             Observation::Flat if rms > 0.0 => 1.0 / rms,
-            Observation::Flat | Observation::Raw => 1.0,
+            Observation::Flat | Observation::Raw | Observation::None => 1.0,
         };
         if self.original.len() == original.len() {
             self.original.copy_from_slice(original);
         }
     }
 
+    /// The weights that a step is forming.
+    pub(super) fn tried(&self) -> &[f32] {
+        if self.trial.is_empty() { self.weights } else { self.trial }
+    }
+
+    /// Forms the weights after `action`: on the unedited ones, which `unedited` holds for the prefix's own layer, or
+    /// with `None` on the weights as edited so far.
+    pub(super) fn form(
+        &mut self,
+        kernel: Kernel,
+        action: &[f32],
+        unedited: Option<&[f32]>,
+    ) -> Result<(), ShapeError> {
+        let Self { change, weights, trial, scratch, original, .. } = self;
+        match unedited {
+            Some(unedited) => {
+                let unedited = if original.is_empty() { unedited } else { original };
+                let out = if trial.is_empty() { weights } else { trial };
+                change.form(kernel, action, unedited, scratch, out)
+            }
+            None => change.form(kernel, action, weights, scratch, trial),
+        }
+    }
+
     pub(super) fn keep_trial(&mut self) {
-        core::mem::swap(&mut self.weights, &mut self.trial);
+        if !self.trial.is_empty() {
+            core::mem::swap(&mut self.weights, &mut self.trial);
+        }
     }
 }
 
@@ -70,7 +99,7 @@ pub(super) fn parts_need(config: &Config, stack: &Stack, layers: &[usize]) -> Ne
         .enumerate()
         .map(|(index, (inputs, outputs))| {
             let change = Change::new(config, 1.0, inputs, outputs);
-            let copies = if index > 0 { 3 } else { 2 };
+            let copies = 1 + usize::from(config.horizon > 1) + usize::from(index > 0);
             change.need().and(Need::f32s(copies * inputs * outputs + change.action_len()))
         })
         .fold(Need::default(), Need::and)

@@ -12,8 +12,13 @@ impl World<'_> {
     /// result. Takes no evaluation and ends any running episode.
     ///
     /// # Errors
-    /// [`EnvError`] when an action does not fit the action space or a weight is not finite.
+    /// [`EnvError`] when an action does not fit the action space, there are more of them than an episode has, or
+    /// a weight is not finite.
     pub fn apply(&mut self, actions: &[f32]) -> Result<(), EnvError> {
+        let (most, found) = (self.config.horizon * self.action.len(), actions.len());
+        if found > most {
+            return Err(EnvError::Length { what: "the episode's actions", expected: most, found });
+        }
         self.time = None;
         self.pristine = true;
         for action in actions.chunks(self.action.len().max(1)) {
@@ -64,10 +69,10 @@ impl World<'_> {
         thin: Option<model::Change<'_>>,
     ) -> Result<Score, ForwardError> {
         for part in self.parts.iter().skip(1) {
-            self.prefix.put(part.layer, if trial { part.trial } else { part.weights })?;
+            self.prefix.put(part.layer, if trial { part.tried() } else { part.weights })?;
         }
         let first = self.parts.first().ok_or(ForwardError::NoSamples)?;
-        let formed = model::Change::Weights(if trial { first.trial } else { first.weights });
+        let formed = model::Change::Weights(if trial { first.tried() } else { first.weights });
         let mut net = self.prefix.with(thin.unwrap_or(formed));
         let score = self.task.score(&mut net, Split::Reward);
         for part in self.parts.iter().skip(1) {
@@ -117,15 +122,13 @@ impl World<'_> {
     /// Forms the weights after the action that was taken, in every part's `trial`.
     pub(super) fn form(&mut self) -> Result<(), EnvError> {
         let mut rest = &*self.action;
-        for (index, part) in self.parts.iter_mut().enumerate() {
-            let original = if index == 0 { self.prefix.original() } else { &*part.original };
-            let weights = if self.pristine { original } else { &*part.weights };
+        let unedited = self.pristine.then(|| self.prefix.original());
+        for part in &mut self.parts {
             let (own, after) = rest.split_at_checked(part.change.action_len()).unwrap_or_default();
             rest = after;
-            part.change
-                .form(self.kernel, own, weights, part.scratch, part.trial)
+            part.form(self.kernel, own, unedited)
                 .map_err(|_| EnvError::Failed("the action does not fit the layer"))?;
-            if !num::all_finite(part.trial) {
+            if !num::all_finite(part.tried()) {
                 return Err(EnvError::Diverged);
             }
         }
@@ -170,7 +173,7 @@ impl World<'_> {
         let mut total = 0.0f64;
         for part in &self.parts {
             let (mut change, mut whole) = (0.0f64, 0.0f64);
-            for (&new, &old) in part.trial.iter().zip(self.prefix.weights_of(part.layer)) {
+            for (&new, &old) in part.tried().iter().zip(self.prefix.weights_of(part.layer)) {
                 let difference = f64::from(new) - f64::from(old);
                 change += difference * difference;
                 whole += f64::from(old) * f64::from(old);
