@@ -1,6 +1,6 @@
 //! What [`Neurons`] sees of a layer, against NumPy (`tests/oracle/neuron_features.py`), and what it refuses.
 
-use reweight::kernel::{Batch, Kernel};
+use reweight::kernel::{Batch, Kernel, LANES};
 use reweight::model::Samples;
 use reweight::nn::Stack;
 use reweight::slab::{Heap, Need};
@@ -211,6 +211,67 @@ fn every_kernel_sees_the_same_bits() {
             };
             assert_eq!(all(Kernel::portable()), all(Kernel::auto()));
         }
+    }
+}
+
+/// Features that are made when they are asked for, from samples that are looked at twice, are the ones that are kept.
+#[test]
+fn sparing_features_have_the_same_bits() {
+    let all = oracle();
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<u32>>();
+    let networks = all["networks"].as_array().unwrap().iter();
+    let cases = networks.flat_map(|value| {
+        let cases = value["cases"].as_array().unwrap().iter();
+        cases.flat_map(move |case| {
+            [WorldKind::Mask, WorldKind::Shift].map(|kind| (value, case, kind))
+        })
+    });
+    for (value, case, kind) in cases {
+        let net = Net::read(value);
+        let dense = case["layer"].as_u64().unwrap();
+        let layer = net.layer(dense);
+        let request = request(kind, FeatureSet::Core, case);
+        let kept = net.look(Kernel::auto(), dense, request, |neurons| {
+            let (mut columns, mut rows) = (Vec::new(), Vec::new());
+            columns.extend_from_slice(neurons.column_features());
+            rows.resize(Batch::lanes(neurons.outputs()).len(FeatureSet::Core.rows()), 0.0);
+            neurons.row_panels(0, &mut rows).unwrap();
+            let (u, v) = (vec![0.3; neurons.outputs()], vec![0.2; neurons.inputs()]);
+            (
+                bits(&columns),
+                bits(&rows),
+                bits(neurons.effective()),
+                neurons.calibration(2.0, &u, &v),
+            )
+        });
+        let mut heap = Heap::new(Neurons::sparing_need(&net.stack, layer));
+        let neurons = Neurons::sparing(
+            Kernel::portable(),
+            &net.stack,
+            &net.parameters,
+            layer,
+            net.samples(),
+            request,
+            &mut heap.arena(),
+        )
+        .unwrap();
+        let mut columns = vec![9.0; kept.0.len()];
+        let mut rows = vec![9.0; kept.1.len()];
+        neurons.column_panels(0, &mut columns).unwrap();
+        let each = FeatureSet::Core.rows() * LANES;
+        for (index, panel) in rows.chunks_mut(each).enumerate() {
+            neurons.row_panels(index, panel).unwrap();
+        }
+        let (u, v) = (vec![0.3; neurons.outputs()], vec![0.2; neurons.inputs()]);
+        let made = (
+            bits(&columns),
+            bits(&rows),
+            bits(neurons.effective()),
+            neurons.calibration(2.0, &u, &v),
+        );
+        assert!(kept == made, "{}", case["name"]);
+        assert!(neurons.row_panels(1000, &mut vec![0.0; each]).is_err());
+        assert!(neurons.row_panels(0, &mut vec![0.0; each - 1]).is_err());
     }
 }
 

@@ -112,7 +112,7 @@ impl<'a> Prefix<'a> {
                 + if thin { together.len(rank) } else { 0 }
                 + group.len(given)
                 + group.len(stack.outputs())
-                + scratch(stack, layer, panel),
+                + stack.scratch_around(layer, panel),
         )
     }
 
@@ -199,7 +199,7 @@ impl<'a> Prefix<'a> {
         let thin = arena.take(if has_thin { together.len(rank) } else { 0 })?;
         let hidden = arena.take(group.len(given))?;
         let logits = arena.take(group.len(stack.outputs()))?;
-        let scratch = arena.take(scratch(stack, layer, panel))?;
+        let scratch = arena.take(stack.scratch_around(layer, panel))?;
         let staged = match &first_layer {
             Some(first) if !stays_sparse => arena.take(panel.len(first.outputs))?,
             _ => Default::default(),
@@ -392,16 +392,6 @@ impl<'a> Prefix<'a> {
     pub fn with<'p>(&'p mut self, change: Change<'p>) -> Changed<'p, 'a> {
         Changed::new(self, change)
     }
-}
-
-/// Scratch of the passes up to the layer, through it and behind it.
-fn scratch(stack: &Stack, layer: usize, panel: Batch) -> usize {
-    let (layers, end) = (stack.layers(), stack.layers().len());
-    let is_activation =
-        |index: &usize| layers.get(*index).is_some_and(|layer| layer.kind().is_activation());
-    let tail = (layer + 1..end).find(|index| !is_activation(index)).unwrap_or(end);
-    let before = stack.scratch_of(0..layer, panel);
-    before.max(stack.scratch_of(layer..layer + 1, panel)).max(stack.scratch_of(tail..end, panel))
 }
 
 /// Sizes of the edited layer.

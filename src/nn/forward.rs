@@ -21,6 +21,21 @@ impl Stack {
         buffer(run, piece(run, batch)).saturating_mul(2)
     }
 
+    /// The first layer behind `layer` that is no activation; the number of layers where there is none.
+    pub(crate) fn behind(&self, layer: usize) -> usize {
+        let layers = self.layers();
+        let is_activation =
+            |index: &usize| layers.get(*index).is_some_and(|layer| layer.kind().is_activation());
+        (layer + 1..layers.len()).find(|index| !is_activation(index)).unwrap_or(layers.len())
+    }
+
+    /// Scratch of passes up to `layer`, through it, and from what follows its activations to the end.
+    pub(crate) fn scratch_around(&self, layer: usize, batch: Batch) -> usize {
+        let before = self.scratch_of(0..layer, batch);
+        let own = self.scratch_of(layer..layer + 1, batch);
+        before.max(own).max(self.scratch_of(self.behind(layer)..self.layers().len(), batch))
+    }
+
     /// Runs `layers` (indices) on `input`: the features that the first of them takes, in the
     /// layout of `batch`. `output` is laid out the same. An empty range copies. `params` are all
     /// parameters of the stack; `scratch` holds at least [`scratch_of`](Self::scratch_of) values.

@@ -2,61 +2,179 @@
 
 use super::build::Neurons;
 use super::covariance::inverse_covariance;
-use super::features::{put, rmsn, std1};
+use super::features::{Norm, Normal, put, rmsn};
+use crate::kernel::LANES;
 use crate::model::ForwardError;
 use crate::num;
 
+/// Normalisation of the features of a column that every set has, in their order.
+pub(super) const COLUMN_NORMS: [Norm; 7] =
+    [Norm::Std1, Norm::Std1, Norm::Std1, Norm::Std1, Norm::Rmsn, Norm::Rmsn, Norm::Rmsn];
+
+/// The same of a row.
+pub(super) const ROW_NORMS: [Norm; 13] = [
+    Norm::Std1,
+    Norm::Std1,
+    Norm::Std1,
+    Norm::Std1,
+    Norm::Rmsn,
+    Norm::Rmsn,
+    Norm::Rmsn,
+    Norm::Rmsn,
+    Norm::Rmsn,
+    Norm::Rmsn,
+    Norm::Std1,
+    Norm::Rmsn,
+    Norm::None,
+];
+
 impl Neurons<'_> {
-    pub(super) fn of_columns(
-        &mut self,
-        one: &mut [f32],
-        other: &mut [f32],
-    ) -> Result<(), ForwardError> {
-        let (set, inputs, outputs) = (self.request.features, self.inputs, self.outputs);
+    /// Feature `feature` of column `index` before it is normalised.
+    fn column_value(&self, feature: usize, index: usize) -> f32 {
+        let of = |values: &[f32]| values.get(index).copied().unwrap_or(0.0);
+        let outputs = self.outputs;
+        let weights =
+            || self.weights.get(index * outputs..(index + 1) * outputs).unwrap_or_default();
+        match feature {
+            0 => of(self.x.forget),
+            1 => of(self.x.retain),
+            2 => of(self.x.deviation),
+            3 => num::norm(weights()),
+            4 => num::mean(weights()),
+            5 => self.x.contrast_of(index),
+            _ => {
+                let flows = self.sensitivity.iter().enumerate();
+                let flows = flows.map(|(row, &gp)| gp * self.share(row));
+                weights().iter().zip(flows).map(|(&weight, flow)| weight * flow).sum()
+            }
+        }
+    }
+
+    /// Feature `feature` of row `row` before it is normalised.
+    fn row_value(&self, feature: usize, row: usize) -> f32 {
+        let of = |values: &[f32]| values.get(row).copied().unwrap_or(0.0);
+        let column = || self.weights.iter().skip(row).step_by(self.outputs.max(1));
+        let class = usize::from(self.request.class);
+        match feature {
+            0 => of(self.h.forget),
+            1 => of(self.h.retain),
+            2 => of(self.h.deviation),
+            3 => {
+                let square = |&weight: &f32| f64::from(weight) * f64::from(weight);
+                libm::sqrt(column().map(square).sum::<f64>()) as f32
+            }
+            4 => {
+                let sum: f64 = column().map(|&weight| f64::from(weight)).sum();
+                (sum / self.inputs.max(1) as f64) as f32
+            }
+            5 => self.h.contrast_of(row),
+            6 => of(self.p.forget) - of(self.p.retain),
+            7 => self.effect(row, class) - self.mean_other(row),
+            8 => of(self.sensitivity),
+            9 => self.effect(row, class),
+            10 => {
+                let mean = self.mean_other(row);
+                let square = |k| (self.effect(row, k) - mean) * (self.effect(row, k) - mean);
+                num::sqrt(self.others().map(square).sum::<f32>() / self.other_count())
+            }
+            11 => {
+                let rise = |(&forget, &retain): (&f32, &f32)| num::relu(forget - retain);
+                let rises = self.x.forget.iter().zip(&*self.x.retain).map(rise);
+                column().zip(rises).fold(0.0, |sum, (&weight, rise)| sum + weight * rise)
+            }
+            _ => of(self.active.forget) - of(self.active.retain),
+        }
+    }
+
+    /// The effective next layer: how output `row` moves logit `k`.
+    fn effect(&self, row: usize, k: usize) -> f32 {
+        self.effective.get(row * self.classes + k).copied().unwrap_or(0.0)
+    }
+
+    /// The classes that are neither forgotten now nor were before.
+    fn others(&self) -> impl Iterator<Item = usize> {
+        let (class, gone) = (usize::from(self.request.class), self.request.gone);
+        (0..self.classes)
+            .filter(move |&k| k != class && u8::try_from(k).is_ok_and(|k| !gone.contains(k)))
+    }
+
+    fn other_count(&self) -> f32 {
+        self.others().count().max(1) as f32
+    }
+
+    fn mean_other(&self, row: usize) -> f32 {
+        self.others().map(|k| self.effect(row, k)).sum::<f32>() / self.other_count()
+    }
+
+    /// Numbers that normalise the features, for those who make them when they are asked for; `values` holds one
+    /// value per neuron of the larger side.
+    pub(super) fn normalise(&mut self, values: &mut [f32]) {
+        let mut columns = [Normal::KEEP; COLUMN_NORMS.len()];
+        for (feature, (to, norm)) in columns.iter_mut().zip(COLUMN_NORMS).enumerate() {
+            let values = values.get_mut(..self.inputs).unwrap_or_default();
+            for (index, value) in values.iter_mut().enumerate() {
+                *value = self.column_value(feature, index);
+            }
+            *to = norm.measure(values);
+        }
+        let mut rows = [Normal::KEEP; ROW_NORMS.len()];
+        for (feature, (to, norm)) in rows.iter_mut().zip(ROW_NORMS).enumerate() {
+            let values = values.get_mut(..self.outputs).unwrap_or_default();
+            for (row, value) in values.iter_mut().enumerate() {
+                *value = self.row_value(feature, row);
+            }
+            *to = norm.measure(values);
+        }
+        self.normals = Some((columns, rows));
+    }
+
+    /// Features of the columns from panel `index` on, as many panels as `panels` holds, made anew.
+    pub(super) fn make_columns(&self, index: usize, panels: &mut [f32]) {
+        let Some((normals, _)) = &self.normals else { return };
+        let count = normals.len();
+        for (panel, to) in panels.chunks_exact_mut(count * LANES).enumerate() {
+            for (feature, (lanes, normal)) in to.chunks_exact_mut(LANES).zip(normals).enumerate() {
+                for (lane, value) in lanes.iter_mut().enumerate() {
+                    let column = (index + panel) * LANES + lane;
+                    let inside = column < self.inputs;
+                    *value =
+                        if inside { normal.of(self.column_value(feature, column)) } else { 0.0 };
+                }
+            }
+        }
+    }
+
+    /// The same of the rows.
+    pub(super) fn make_rows(&self, index: usize, panels: &mut [f32]) {
+        let Some((_, normals)) = &self.normals else { return };
+        let count = normals.len();
+        for (panel, to) in panels.chunks_exact_mut(count * LANES).enumerate() {
+            for (feature, (lanes, normal)) in to.chunks_exact_mut(LANES).zip(normals).enumerate() {
+                for (lane, value) in lanes.iter_mut().enumerate() {
+                    let row = (index + panel) * LANES + lane;
+                    let inside = row < self.outputs;
+                    *value = if inside { normal.of(self.row_value(feature, row)) } else { 0.0 };
+                }
+            }
+        }
+    }
+
+    pub(super) fn of_columns(&mut self, one: &mut [f32]) -> Result<(), ForwardError> {
+        let (set, inputs) = (self.request.features, self.inputs);
         let features = set.columns();
         let Some(values) = one.get_mut(..inputs) else { return Ok(()) };
-        let rows = |index: usize| self.weights.get(index * outputs..(index + 1) * outputs);
-        let panels = &mut *self.column_features;
-        let mut next = 0;
-        let mut keep = |values: &[f32]| {
-            put(panels, features, next, values);
-            next += 1;
-        };
-        for moment in [&*self.x.forget, &*self.x.retain, &*self.x.deviation] {
-            values.copy_from_slice(moment);
-            std1(values);
-            keep(values);
+        for (feature, norm) in COLUMN_NORMS.into_iter().enumerate() {
+            for (index, to) in values.iter_mut().enumerate() {
+                *to = self.column_value(feature, index);
+            }
+            norm.apply(values);
+            put(self.column_features, features, feature, values);
         }
-        for (index, to) in values.iter_mut().enumerate() {
-            *to = num::norm(rows(index).unwrap_or_default());
-        }
-        std1(values);
-        keep(values);
-        for (index, to) in values.iter_mut().enumerate() {
-            *to = num::mean(rows(index).unwrap_or_default());
-        }
-        rmsn(values);
-        keep(values);
-        self.x.contrast(values);
-        rmsn(values);
-        keep(values);
-        let share = |row: usize| {
-            if self.gated { self.active.forget.get(row).copied().unwrap_or(0.0) } else { 1.0 }
-        };
-        for (row, (to, &gp)) in other.iter_mut().zip(&*self.sensitivity).enumerate() {
-            *to = gp * share(row);
-        }
-        for (index, to) in values.iter_mut().enumerate() {
-            let weights = rows(index).unwrap_or_default();
-            *to = weights.iter().zip(&*other).map(|(&weight, &flow)| weight * flow).sum();
-        }
-        rmsn(values);
-        keep(values);
         if let Some(retain) = self.retain.as_ref() {
             values.copy_from_slice(self.x.forget);
             inverse_covariance(self.kernel, retain, inputs, set.ridge(), self.work, values)?;
             rmsn(values);
-            keep(values);
+            put(self.column_features, features, COLUMN_NORMS.len(), values);
             // `lf` of the rows needs it.
             if let Some(slot) = self.work.get_mut(..inputs) {
                 slot.copy_from_slice(values);
@@ -65,116 +183,36 @@ impl Neurons<'_> {
         Ok(())
     }
 
-    pub(super) fn of_rows(&mut self, one: &mut [f32], other: &mut [f32]) {
-        let (inputs, outputs, classes) = (self.inputs, self.outputs, self.classes);
-        let (set, class) = (self.request.features, usize::from(self.request.class));
+    pub(super) fn of_rows(&mut self, one: &mut [f32]) {
+        let (set, outputs) = (self.request.features, self.outputs);
         let features = set.rows();
         let Some(values) = one.get_mut(..outputs) else { return };
-        let panels = &mut *self.row_features;
-        let mut next = 0;
-        let mut keep = |values: &[f32]| {
-            put(panels, features, next, values);
-            next += 1;
-        };
-        for moment in [&*self.h.forget, &*self.h.retain, &*self.h.deviation] {
-            values.copy_from_slice(moment);
-            std1(values);
-            keep(values);
-        }
-        let column = |row: usize| self.weights.iter().skip(row).step_by(outputs.max(1));
-        for (row, to) in values.iter_mut().enumerate() {
-            let mut sum = 0.0f64;
-            for &weight in column(row) {
-                sum += f64::from(weight) * f64::from(weight);
+        for (feature, norm) in ROW_NORMS.into_iter().enumerate() {
+            for (row, to) in values.iter_mut().enumerate() {
+                *to = self.row_value(feature, row);
             }
-            *to = libm::sqrt(sum) as f32;
+            norm.apply(values);
+            put(self.row_features, features, feature, values);
         }
-        std1(values);
-        keep(values);
-        for (row, to) in values.iter_mut().enumerate() {
-            let mut sum = 0.0f64;
-            for &weight in column(row) {
-                sum += f64::from(weight);
-            }
-            *to = (sum / inputs.max(1) as f64) as f32;
-        }
-        rmsn(values);
-        keep(values);
-        self.h.contrast(values);
-        rmsn(values);
-        keep(values);
-        for (to, (&forget, &retain)) in
-            values.iter_mut().zip(self.p.forget.iter().zip(&*self.p.retain))
-        {
-            *to = forget - retain;
-        }
-        rmsn(values);
-        keep(values);
-        let gone = self.request.gone;
-        let others = |k: &usize| *k != class && u8::try_from(*k).is_ok_and(|k| !gone.contains(k));
-        let other_count = (0..classes).filter(others).count().max(1) as f32;
-        let weight =
-            |row: usize, k: usize| self.effective.get(row * classes + k).copied().unwrap_or(0.0);
-        let mean_other = |row: usize| {
-            (0..classes).filter(others).map(|k| weight(row, k)).sum::<f32>() / other_count
-        };
-        for (row, to) in values.iter_mut().enumerate() {
-            *to = weight(row, class) - mean_other(row);
-        }
-        rmsn(values);
-        keep(values);
-        values.copy_from_slice(self.sensitivity);
-        rmsn(values);
-        keep(values);
-        for (row, to) in values.iter_mut().enumerate() {
-            *to = weight(row, class);
-        }
-        rmsn(values);
-        keep(values);
-        for (row, to) in values.iter_mut().enumerate() {
-            let mean = mean_other(row);
-            let square = |k| (weight(row, k) - mean) * (weight(row, k) - mean);
-            *to = num::sqrt((0..classes).filter(others).map(square).sum::<f32>() / other_count);
-        }
-        std1(values);
-        keep(values);
-        // Σ_i W_ji · (something of the columns), the weights read in stored order.
-        let weighted = |values: &mut [f32], columns: &[f32]| {
+        if set.responds() {
+            // Σ_i W_ji · abs(lda_i) f(x_i), the weights read in stored order.
+            let lda = self.work.get(..self.inputs).unwrap_or_default();
+            let factors = lda.iter().zip(&*self.x.forget);
+            let factors = factors.map(|(&lda, &forget)| num::abs(lda) * forget);
             values.fill(0.0);
-            for (weights, &factor) in self.weights.chunks_exact(outputs.max(1)).zip(columns) {
+            for (weights, factor) in self.weights.chunks_exact(outputs.max(1)).zip(factors) {
                 for (to, &weight) in values.iter_mut().zip(weights) {
                     *to += weight * factor;
                 }
             }
-        };
-        let more = other.get_mut(..inputs).unwrap_or_default();
-        for (to, (&forget, &retain)) in
-            more.iter_mut().zip(self.x.forget.iter().zip(&*self.x.retain))
-        {
-            *to = num::relu(forget - retain);
-        }
-        weighted(values, more);
-        rmsn(values);
-        keep(values);
-        let shares = self.active.forget.iter().zip(&*self.active.retain);
-        for (to, (&forget, &retain)) in values.iter_mut().zip(shares) {
-            *to = forget - retain;
-        }
-        keep(values);
-        if set.responds() {
-            let lda = self.work.get(..inputs).unwrap_or_default();
-            for (to, (&lda, &forget)) in more.iter_mut().zip(lda.iter().zip(&*self.x.forget)) {
-                *to = num::abs(lda) * forget;
-            }
-            weighted(values, more);
             rmsn(values);
-            keep(values);
-            self.next_layer_products(other);
+            put(self.row_features, features, ROW_NORMS.len(), values);
+            self.next_layer_products();
         }
     }
 
     /// OcᵀOc, Oc the effective layer without its mean over the classes that are left.
-    fn next_layer_products(&mut self, _: &mut [f32]) {
+    fn next_layer_products(&mut self) {
         let (outputs, classes, gone) = (self.outputs, self.classes, self.request.gone);
         let left = |k: &usize| u8::try_from(*k).is_ok_and(|k| !gone.contains(k));
         let count = (0..classes).filter(left).count().max(1) as f32;

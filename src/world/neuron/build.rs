@@ -1,7 +1,8 @@
 //! One pass over the samples, the probes of the tail, and the features made of both.
 
+use super::assemble::{COLUMN_NORMS, ROW_NORMS};
 use super::covariance::inverse_need;
-use super::features::FeatureSet;
+use super::features::{FeatureSet, Normal};
 use super::pass::{Pass, copy_lane};
 use super::statistics::{Moments, Roles, deviation};
 use crate::error::ShapeError;
@@ -70,6 +71,8 @@ pub struct Neurons<'a> {
     pub(super) column_features: &'a mut [f32],
     /// Without the response.
     pub(super) row_features: &'a mut [f32],
+    /// What normalises the features, where they are made when they are asked for: those of columns and of rows.
+    pub(super) normals: Option<([Normal; COLUMN_NORMS.len()], [Normal; ROW_NORMS.len()])>,
     pub(super) forget: Option<Kept<'a>>,
     pub(super) retain: Option<Kept<'a>>,
     /// OcᵀOc, outputs × outputs, for responses.
@@ -87,10 +90,8 @@ impl<'a> Neurons<'a> {
     pub fn need(stack: &Stack, layer: usize, samples: usize, request: &NeuronRequest) -> Need {
         let Some((inputs, outputs)) = sizes(stack, layer) else { return Need::default() };
         let (classes, features) = (stack.outputs(), request.features);
-        let panel = Batch::lanes(LANES);
         let kept = |most: usize| Batch::lanes(samples.min(most));
-        let mut need = Moments::need(inputs)
-            + 3 * Moments::need(outputs)
+        let mut need = moments(inputs, outputs)
             + outputs * (classes + 2)
             + Batch::lanes(inputs).len(features.columns())
             + Batch::lanes(outputs).len(features.rows());
@@ -101,14 +102,20 @@ impl<'a> Neurons<'a> {
         if features.responds() {
             need += outputs * outputs;
         }
-        // While building: one panel of everything, the probes, and normalised copies.
-        let building = panel.len(inputs + 2 * outputs + 2 * classes)
-            + stack.scratch(panel)
-            + Batch::lanes(PROBES).len(outputs + classes)
-            + 3 * classes
-            + outputs
-            + 2 * larger(inputs, outputs);
-        Need::f32s(need + building)
+        // While building: one panel of everything and the probes, then normalised copies.
+        let probes = Batch::lanes(PROBES).len(outputs + classes);
+        let building = Pass::need(stack, layer, inputs, outputs) + probes;
+        Need::f32s(need + larger(building, larger(inputs, outputs)))
+    }
+
+    /// Memory of [`sparing`](Self::sparing).
+    pub fn sparing_need(stack: &Stack, layer: usize) -> Need {
+        let Some((inputs, outputs)) = sizes(stack, layer) else { return Need::default() };
+        let classes = stack.outputs();
+        let need = moments(inputs, outputs) + outputs * (classes + 2);
+        let probes = Batch::lanes(LANES).len(outputs + classes);
+        let building = Pass::need(stack, layer, inputs, outputs) + probes;
+        Need::f32s(need + larger(building, larger(inputs, outputs)))
     }
 
     /// Streams over `samples` (in panels of [`LANES`]).
@@ -124,6 +131,42 @@ impl<'a> Neurons<'a> {
         layer: usize,
         samples: Samples<'_>,
         request: NeuronRequest,
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, ForwardError> {
+        Self::build(kernel, stack, parameters, layer, samples, request, false, arena)
+    }
+
+    /// The same in little memory, for [`FeatureSet::Core`] alone: features are made panel by panel when they are
+    /// asked for ([`column_panels`](Self::column_panels), [`row_panels`](Self::row_panels)), and the samples are
+    /// looked at twice. The bits are those of [`new`](Self::new).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), or for another set of features.
+    #[allow(clippy::too_many_arguments)]
+    pub fn sparing(
+        kernel: Kernel,
+        stack: &Stack,
+        parameters: &'a [f32],
+        layer: usize,
+        samples: Samples<'_>,
+        request: NeuronRequest,
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, ForwardError> {
+        if request.features != FeatureSet::Core {
+            return Err(ForwardError::Failed("only the features \"core\" can be made sparingly"));
+        }
+        Self::build(kernel, stack, parameters, layer, samples, request, true, arena)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn build(
+        kernel: Kernel,
+        stack: &Stack,
+        parameters: &'a [f32],
+        layer: usize,
+        samples: Samples<'_>,
+        request: NeuronRequest,
+        sparing: bool,
         arena: &mut Arena<'a>,
     ) -> Result<Self, ForwardError> {
         if request.features == FeatureSet::Words {
@@ -161,13 +204,22 @@ impl<'a> Neurons<'a> {
             classes,
             x: Moments::new(inputs, arena)?,
             h: Moments::new(outputs, arena)?,
-            p: Moments::new(outputs, arena)?,
-            active: Moments::new(outputs, arena)?,
+            p: Moments::means(outputs, arena)?,
+            active: Moments::means(outputs, arena)?,
             effective: arena.take(outputs * classes)?,
             square: arena.take(outputs)?,
             sensitivity: arena.take(outputs)?,
-            column_features: arena.take(Batch::lanes(inputs).len(features.columns()))?,
-            row_features: arena.take(Batch::lanes(outputs).len(features.rows()))?,
+            column_features: arena.take(if sparing {
+                0
+            } else {
+                Batch::lanes(inputs).len(features.columns())
+            })?,
+            row_features: arena.take(if sparing {
+                0
+            } else {
+                Batch::lanes(outputs).len(features.rows())
+            })?,
+            normals: None,
             forget: keep(count(&is_forget, MAX_FORGET), arena)?,
             retain: keep(count(&is_retain, MAX_RETAIN), arena)?,
             products: arena.take(if features.responds() { outputs * outputs } else { 0 })?,
@@ -181,15 +233,21 @@ impl<'a> Neurons<'a> {
             probe_passes: 0,
             counts: [0; 2],
         };
-        let mut scratch = arena.scratch();
-        let mut seen = Pass::new(stack, parameters, layer, kernel, &mut scratch)?;
-        neurons.gated = seen.gated;
-        neurons.stream(&mut seen, samples)?;
-        neurons.probe(&mut seen)?;
-        let one = scratch.take(larger(inputs, outputs))?;
-        let other = scratch.take(larger(inputs, outputs))?;
-        neurons.of_columns(one, other)?;
-        neurons.of_rows(one, other);
+        {
+            let mut scratch = arena.scratch();
+            let probes = if sparing { LANES } else { PROBES };
+            let mut seen = Pass::new(stack, parameters, layer, kernel, probes, &mut scratch)?;
+            neurons.gated = seen.gated;
+            neurons.stream(&mut seen, samples, !sparing)?;
+            neurons.probe(&mut seen, samples)?;
+        }
+        let values = arena.scratch().take(larger(inputs, outputs))?;
+        if sparing {
+            neurons.normalise(values);
+        } else {
+            neurons.of_columns(values)?;
+            neurons.of_rows(values);
+        }
         Ok(neurons)
     }
 
@@ -208,9 +266,37 @@ impl<'a> Neurons<'a> {
         &self.request
     }
 
-    /// Features of the columns, in panels of [`LANES`].
+    /// Features of the columns, in panels of [`LANES`]; empty where they are made when they are asked for.
     pub fn column_features(&self) -> &[f32] {
         self.column_features
+    }
+
+    /// Writes the features of the columns from panel `index` on: as many panels of [`LANES`] as `panels` holds.
+    ///
+    /// # Errors
+    /// [`ShapeError`] for panels that there are not, or part of one.
+    pub fn column_panels(&self, index: usize, panels: &mut [f32]) -> Result<(), ShapeError> {
+        let each = self.request.features.columns() * LANES;
+        check_panels("column features", self.inputs, each, index, panels.len())?;
+        match self.column_features.get(index * each..index * each + panels.len()) {
+            Some(kept) => panels.copy_from_slice(kept),
+            None => self.make_columns(index, panels),
+        }
+        Ok(())
+    }
+
+    /// The same of the rows, without their response.
+    ///
+    /// # Errors
+    /// As [`column_panels`](Self::column_panels).
+    pub fn row_panels(&self, index: usize, panels: &mut [f32]) -> Result<(), ShapeError> {
+        let each = self.request.features.rows() * LANES;
+        check_panels("row features", self.outputs, each, index, panels.len())?;
+        match self.row_features.get(index * each..index * each + panels.len()) {
+            Some(kept) => panels.copy_from_slice(kept),
+            None => self.make_rows(index, panels),
+        }
+        Ok(())
     }
 
     /// Passes of the rest of the network over [`PROBES`] samples that its effective layer cost.
@@ -253,13 +339,13 @@ impl<'a> Neurons<'a> {
         &mut self,
         seen: &mut Pass<'_, '_>,
         samples: Samples<'_>,
+        keep_probes: bool,
     ) -> Result<(), ForwardError> {
         let (class, gone) = (self.request.class, self.request.gone);
         let mut kept = [0usize; 2];
         for index in 0..samples.batch.panels() {
             let part = samples.batch.panel(index);
-            let width = seen.stack.inputs() * LANES;
-            let input = samples.inputs.get(index * width..(index + 1) * width).unwrap_or_default();
+            let input = seen.input(samples, index);
             seen.run(part, input)?;
             let mut roles = Roles { forget: [0.0; LANES], retain: [0.0; LANES] };
             let labels = samples.labels.get(index * LANES..).unwrap_or_default();
@@ -275,7 +361,7 @@ impl<'a> Neurons<'a> {
                 self.counts[keep] += 1;
                 let into = if keep == 0 { &mut self.forget } else { &mut self.retain };
                 if let Some(into) = into.as_mut().filter(|into| kept[keep] < into.batch.samples()) {
-                    copy_lane(seen.x, lane, into.x, self.inputs, kept[keep]);
+                    copy_lane(seen.x(input), lane, into.x, self.inputs, kept[keep]);
                     for row in 0..self.outputs {
                         let on = seen.p.get(row * LANES + lane).is_some_and(|&p| p > 0.0);
                         let at = into.batch.at(self.outputs, kept[keep], row);
@@ -287,9 +373,12 @@ impl<'a> Neurons<'a> {
                 }
                 if keep == 0 {
                     seen.of_forget(lane, class, &gone);
+                    if keep_probes {
+                        seen.keep_probe(lane);
+                    }
                 }
             }
-            self.x.add(&roles, seen.x);
+            self.x.add(&roles, seen.x(input));
             self.p.add(&roles, seen.p);
             self.h.add(&roles, seen.h);
             // The second moment of H over forget samples sets the size of the probes.
@@ -333,8 +422,8 @@ impl<'a> Neurons<'a> {
     }
 
     /// The effective next layer and the sensitivity to the forget class.
-    fn probe(&mut self, seen: &mut Pass<'_, '_>) -> Result<(), ForwardError> {
-        let (classes, count) = (self.classes, seen.probes);
+    fn probe(&mut self, seen: &mut Pass<'_, '_>, samples: Samples<'_>) -> Result<(), ForwardError> {
+        let classes = self.classes;
         let scale = 1.0 / self.counts[0] as f32;
         self.square.iter_mut().for_each(|sum| *sum *= scale);
         let deviation_of = |seen: &Pass<'_, '_>, forget: &[f32], row: usize| {
@@ -346,12 +435,17 @@ impl<'a> Neurons<'a> {
             total += f64::from(deviation_of(seen, self.h.forget, row));
         }
         let floor = (0.2 * total / self.outputs.max(1) as f64) as f32;
+        // From here on the sums of squares are the sizes of the probes.
         for row in 0..self.outputs {
             let own = deviation_of(seen, self.h.forget, row);
-            let delta = 0.5 * if own > floor { own } else { floor };
-            let to = self.effective.get_mut(row * classes..(row + 1) * classes).unwrap_or_default();
+            if let Some(delta) = seen.forget_square.get_mut(row) {
+                *delta = 0.5 * if own > floor { own } else { floor };
+            }
+        }
+        let count = self.bump_all(seen, samples)?;
+        for (row, to) in self.effective.chunks_exact_mut(classes.max(1)).enumerate() {
+            let delta = seen.forget_square.get(row).copied().unwrap_or(0.0);
             if delta > 0.0 {
-                seen.bump(row, delta, to)?;
                 let divide = 1.0 / (delta * count as f32);
                 to.iter_mut().for_each(|value| *value *= divide);
             }
@@ -368,6 +462,66 @@ impl<'a> Neurons<'a> {
         }
         Ok(())
     }
+}
+
+impl Neurons<'_> {
+    /// Sums over the probes of how the logits move with every output, left in the effective layer. Probes that
+    /// were not kept are looked for again, a panel at a time. Returns how many there are.
+    fn bump_all(
+        &mut self,
+        seen: &mut Pass<'_, '_>,
+        samples: Samples<'_>,
+    ) -> Result<usize, ForwardError> {
+        if seen.probes > 0 {
+            seen.bump(self.effective)?;
+            return Ok(seen.probes);
+        }
+        let mut count = 0;
+        for index in 0..samples.batch.panels() {
+            let labels = samples.labels.get(index * LANES..).unwrap_or_default();
+            let labels = labels.get(..LANES).unwrap_or(labels);
+            if count == PROBES || !labels.contains(&self.request.class) {
+                continue;
+            }
+            let input = seen.input(samples, index);
+            seen.run(samples.batch.panel(index), input)?;
+            for (lane, &label) in labels.iter().enumerate() {
+                if label != self.request.class || count == PROBES {
+                    continue;
+                }
+                seen.keep_probe(lane);
+                count += 1;
+                if seen.probes == LANES {
+                    seen.bump(self.effective)?;
+                    seen.probes = 0;
+                }
+            }
+        }
+        if seen.probes > 0 {
+            seen.bump(self.effective)?;
+        }
+        Ok(count)
+    }
+}
+
+/// Values of all moments.
+const fn moments(inputs: usize, outputs: usize) -> usize {
+    3 * inputs + (3 + 2 + 2) * outputs
+}
+
+/// Checks that whole panels from `index` on are among those of `neurons` rows or columns.
+fn check_panels(
+    what: &'static str,
+    neurons: usize,
+    each: usize,
+    index: usize,
+    found: usize,
+) -> Result<(), ShapeError> {
+    let most = Batch::lanes(neurons).panels().saturating_sub(index) * each;
+    if found <= most && found.is_multiple_of(each) {
+        return Ok(());
+    }
+    Err(ShapeError { what, expected: most, found })
 }
 
 /// Working memory of systems of equations and responses.

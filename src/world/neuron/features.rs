@@ -104,26 +104,75 @@ pub(super) const RESPONSES: usize = 5;
 /// Features beyond this are held to it.
 const LIMIT: f32 = 4.0;
 
-/// x / rms(x), held to ±4; zeros where the rms is 0.
-pub(in crate::world) fn rmsn(values: &mut [f32]) {
-    let rms = num::rms(values);
-    let divide = rms > 0.0;
-    for value in values {
-        *value = if divide { held(*value / rms) } else { 0.0 };
+/// How a feature is made comparable between layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Norm {
+    /// (x − mean) / std, held to ±4; zeros where all values are the same up to rounding: noise would
+    /// be blown up to a feature.
+    Std1,
+    /// x / rms(x), held to ±4; zeros where the rms is 0.
+    Rmsn,
+    /// As it is.
+    None,
+}
+
+/// A normalisation with the numbers of one layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Normal {
+    centre: f32,
+    /// 0 where the feature is zero throughout; `None` where it is left as it is.
+    rms: Option<f32>,
+}
+
+impl Norm {
+    /// Takes the numbers of a feature's values, one per neuron; leaves them centred.
+    pub(super) fn measure(self, values: &mut [f32]) -> Normal {
+        let centre = match self {
+            Self::Std1 => num::mean(values),
+            Self::Rmsn => 0.0,
+            Self::None => return Normal { centre: 0.0, rms: None },
+        };
+        if self == Self::Std1 {
+            values.iter_mut().for_each(|value| *value -= centre);
+        }
+        let rms = num::rms(values);
+        let same = self == Self::Std1 && rms <= SAME * num::abs(centre);
+        Normal { centre, rms: Some(if same { 0.0 } else { rms }) }
+    }
+
+    /// Normalises a feature's values, one per neuron.
+    pub(super) fn apply(self, values: &mut [f32]) {
+        let normal = self.measure(values);
+        values.iter_mut().for_each(|value| *value = normal.of_centred(*value));
     }
 }
 
-/// (x − mean) / std, held to ±4; zeros where all values are the same up to rounding: noise would
-/// be blown up to a feature.
+impl Normal {
+    /// Nothing is changed.
+    pub(super) const KEEP: Self = Self { centre: 0.0, rms: None };
+
+    fn of_centred(self, value: f32) -> f32 {
+        match self.rms {
+            None => value,
+            Some(rms) if rms > 0.0 => held(value / rms),
+            Some(_) => 0.0,
+        }
+    }
+
+    /// One value as it is among all others.
+    pub(super) fn of(self, value: f32) -> f32 {
+        if self.rms.is_none() { value } else { self.of_centred(value - self.centre) }
+    }
+}
+
+/// x / rms(x), held to ±4; zeros where the rms is 0.
+pub(in crate::world) fn rmsn(values: &mut [f32]) {
+    Norm::Rmsn.apply(values);
+}
+
+/// (x − mean) / std, held to ±4; zeros where all values are the same up to rounding.
 pub(in crate::world) fn std1(values: &mut [f32]) {
-    let mean = num::mean(values);
-    for value in values.iter_mut() {
-        *value -= mean;
-    }
-    if num::rms(values) <= SAME * num::abs(mean) {
-        values.fill(0.0);
-    }
-    rmsn(values);
+    Norm::Std1.apply(values);
 }
 
 /// Values whose deviation is below this part of their mean are the same.

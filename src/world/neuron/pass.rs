@@ -1,8 +1,9 @@
 //! The network, run panel by panel, and the probes of what lies behind the layer.
 
-use super::build::{NOT_DENSE, PROBES, larger_of, sizes};
+use super::build::{NOT_DENSE, larger_of, sizes};
+use crate::error::ShapeError;
 use crate::kernel::{Batch, Kernel, LANES};
-use crate::model::ForwardError;
+use crate::model::{ForwardError, Samples};
 use crate::nn::{Kind, Stack};
 use crate::num;
 use crate::slab::Arena;
@@ -17,7 +18,8 @@ pub(super) struct Pass<'s, 'p> {
     /// First layer after the activations that follow the edited one.
     pub(super) tail: usize,
     pub(super) gated: bool,
-    pub(super) x: &'p mut [f32],
+    /// Empty where the layer takes the network's own input.
+    x: &'p mut [f32],
     pub(super) p: &'p mut [f32],
     pub(super) h: &'p mut [f32],
     pub(super) z: &'p mut [f32],
@@ -39,14 +41,13 @@ impl<'s, 'p> Pass<'s, 'p> {
         parameters: &'s [f32],
         layer: usize,
         kernel: Kernel,
+        probes: usize,
         arena: &mut Arena<'p>,
     ) -> Result<Self, ForwardError> {
         let (inputs, outputs) = sizes(stack, layer).ok_or(NOT_DENSE)?;
         let (classes, panel) = (stack.outputs(), Batch::lanes(LANES));
         let layers = stack.layers();
-        let tail = (layer + 1..layers.len())
-            .find(|&index| layers.get(index).is_none_or(|layer| !layer.kind().is_activation()))
-            .unwrap_or(layers.len());
+        let tail = stack.behind(layer);
         let gated = layers
             .get(layer + 1..tail)
             .is_some_and(|run| run.iter().any(|layer| matches!(layer.kind(), Kind::Relu)));
@@ -57,33 +58,57 @@ impl<'s, 'p> Pass<'s, 'p> {
             layer,
             tail,
             gated,
-            x: arena.take(panel.len(inputs))?,
+            x: arena.take(if layer == 0 { 0 } else { panel.len(inputs) })?,
             p: arena.take(panel.len(outputs))?,
             h: arena.take(panel.len(outputs))?,
             z: arena.take(panel.len(classes))?,
             bumped: arena.take(panel.len(classes))?,
-            scratch: arena.take(stack.scratch(panel))?,
+            scratch: arena.take(stack.scratch_around(layer, panel))?,
             forget_square: arena.take(outputs)?,
             others: arena.take(classes)?,
             margin: [0.0; 2],
-            probe_h: arena.take(Batch::lanes(PROBES).len(outputs))?,
-            probe_z: arena.take(Batch::lanes(PROBES).len(classes))?,
+            probe_h: arena.take(Batch::lanes(probes).len(outputs))?,
+            probe_z: arena.take(Batch::lanes(probes).len(classes))?,
             probes: 0,
         })
+    }
+
+    /// Memory beside the probes.
+    pub(super) fn need(stack: &Stack, layer: usize, inputs: usize, outputs: usize) -> usize {
+        let (classes, panel) = (stack.outputs(), Batch::lanes(LANES));
+        let taken = if layer == 0 { 0 } else { inputs };
+        panel.len(taken + 2 * outputs + 2 * classes)
+            + stack.scratch_around(layer, panel)
+            + outputs
+            + classes
+    }
+
+    /// The network's input of one panel of samples.
+    pub(super) fn input<'i>(&self, samples: Samples<'i>, index: usize) -> &'i [f32] {
+        let width = self.stack.inputs() * LANES;
+        samples.inputs.get(index * width..(index + 1) * width).unwrap_or_default()
+    }
+
+    /// What the layer takes of a panel that was [`run`](Self::run) on `input`.
+    pub(super) fn x<'x>(&'x self, input: &'x [f32]) -> &'x [f32] {
+        if self.layer == 0 { input } else { self.x }
     }
 
     /// x, P, H and the logits of one panel.
     pub(super) fn run(&mut self, part: Batch, input: &[f32]) -> Result<(), ForwardError> {
         let Self { stack, parameters, kernel, layer, tail, .. } = *self;
-        stack.forward(kernel, 0..layer, part, parameters, input, self.scratch, self.x)?;
-        stack.forward(kernel, layer..layer + 1, part, parameters, self.x, self.scratch, self.p)?;
+        if layer > 0 {
+            stack.forward(kernel, 0..layer, part, parameters, input, self.scratch, self.x)?;
+        }
+        let x = if layer == 0 { input } else { &*self.x };
+        stack.forward(kernel, layer..layer + 1, part, parameters, x, self.scratch, self.p)?;
         stack.forward(kernel, layer + 1..tail, part, parameters, self.p, self.scratch, self.h)?;
         let rest = tail..stack.layers().len();
         stack.forward(kernel, rest, part, parameters, self.h, self.scratch, self.z)?;
         Ok(())
     }
 
-    /// What a forget sample adds: its margin, the other classes' shares, and a probe while there is room.
+    /// What a forget sample adds: its margin and the other classes' shares.
     pub(super) fn of_forget(&mut self, lane: usize, class: u8, gone: &ClassSet) {
         let classes = self.stack.outputs();
         let z = |k: usize| self.z.get(k * LANES + lane).copied().unwrap_or(0.0);
@@ -103,41 +128,49 @@ impl<'s, 'p> Pass<'s, 'p> {
                 *share += num::exp(z - largest) / sum;
             }
         }
-        if self.probes < PROBES {
-            let outputs = self.h.len() / LANES;
+    }
+
+    /// Keeps a forget sample as a probe while there is room.
+    pub(super) fn keep_probe(&mut self, lane: usize) {
+        let (outputs, classes) = (self.h.len() / LANES, self.stack.outputs());
+        if (self.probes + 1) * outputs <= self.probe_h.len() {
             copy_lane(self.h, lane, self.probe_h, outputs, self.probes);
             copy_lane(self.z, lane, self.probe_z, classes, self.probes);
             self.probes += 1;
         }
     }
 
-    /// Sums over the probes of how the logits move when output `row` is raised by `delta`.
-    pub(super) fn bump(
-        &mut self,
-        row: usize,
-        delta: f32,
-        to: &mut [f32],
-    ) -> Result<(), ForwardError> {
+    /// Adds to `effective` (outputs × classes) how the logits of the probes move when every output in its turn is
+    /// raised by what [`forget_square`](Self::forget_square) then holds. Works in `p`, so that H and the logits of
+    /// the panel that was run last are left.
+    pub(super) fn bump(&mut self, effective: &mut [f32]) -> Result<(), ForwardError> {
         let Self { stack, parameters, kernel, tail, .. } = *self;
         let (outputs, classes) = (self.h.len() / LANES, stack.outputs());
         let all = Batch::lanes(self.probes);
-        to.fill(0.0);
-        for index in 0..all.panels() {
-            let part = all.panel(index);
-            let width = outputs * LANES;
-            let h = self.probe_h.get(index * width..(index + 1) * width).unwrap_or_default();
-            self.h.copy_from_slice(h);
-            for value in self.h.iter_mut().skip(row * LANES).take(LANES) {
-                *value += delta;
+        for (row, to) in effective.chunks_exact_mut(classes.max(1)).enumerate() {
+            let delta = self.forget_square.get(row).copied().unwrap_or(0.0);
+            if delta <= 0.0 {
+                continue;
             }
-            let rest = tail..stack.layers().len();
-            stack.forward(kernel, rest, part, parameters, self.h, self.scratch, self.bumped)?;
-            let width = classes * LANES;
-            let before = self.probe_z.get(index * width..(index + 1) * width).unwrap_or_default();
-            let lanes = self.bumped.chunks_exact(LANES).zip(before.chunks_exact(LANES));
-            for (to, (after, before)) in to.iter_mut().zip(lanes) {
-                for (&after, &before) in after.iter().zip(before).take(part.samples()) {
-                    *to += after - before;
+            for index in 0..all.panels() {
+                let part = all.panel(index);
+                let width = outputs * LANES;
+                let h = self.probe_h.get(index * width..(index + 1) * width).unwrap_or_default();
+                ShapeError::check("probes", self.p.len(), h.len())?;
+                self.p.copy_from_slice(h);
+                for value in self.p.iter_mut().skip(row * LANES).take(LANES) {
+                    *value += delta;
+                }
+                let rest = tail..stack.layers().len();
+                stack.forward(kernel, rest, part, parameters, self.p, self.scratch, self.bumped)?;
+                let width = classes * LANES;
+                let before =
+                    self.probe_z.get(index * width..(index + 1) * width).unwrap_or_default();
+                let lanes = self.bumped.chunks_exact(LANES).zip(before.chunks_exact(LANES));
+                for (to, (after, before)) in to.iter_mut().zip(lanes) {
+                    for (&after, &before) in after.iter().zip(before).take(part.samples()) {
+                        *to += after - before;
+                    }
                 }
             }
         }

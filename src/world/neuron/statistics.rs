@@ -17,25 +17,39 @@ pub(super) struct Roles {
 pub(super) struct Moments<'a> {
     pub(super) forget: &'a mut [f32],
     pub(super) retain: &'a mut [f32],
-    /// Sum of squares at first, the deviation after [`finish`](Self::finish).
+    /// Sum of squares at first, the deviation after [`finish`](Self::finish); empty where nobody asks for it.
     pub(super) deviation: &'a mut [f32],
+    /// .1 of the layer's mean deviation.
+    floor: f32,
 }
 
 impl<'a> Moments<'a> {
-    pub(super) const fn need(features: usize) -> usize {
-        3 * features
+    pub(super) fn new(features: usize, arena: &mut Arena<'a>) -> Result<Self, TooSmall> {
+        Ok(Self { deviation: arena.take(features)?, ..Self::means(features, arena)? })
     }
 
-    pub(super) fn new(features: usize, arena: &mut Arena<'a>) -> Result<Self, TooSmall> {
-        Ok(Self {
-            forget: arena.take(features)?,
-            retain: arena.take(features)?,
-            deviation: arena.take(features)?,
-        })
+    /// Without deviations.
+    pub(super) fn means(features: usize, arena: &mut Arena<'a>) -> Result<Self, TooSmall> {
+        let (forget, retain) = (arena.take(features)?, arena.take(features)?);
+        Ok(Self { forget, retain, deviation: Default::default(), floor: 0.0 })
     }
 
     /// Adds a panel, `[feature][lane]`.
     pub(super) fn add(&mut self, roles: &Roles, panel: &[f32]) {
+        if self.deviation.is_empty() {
+            let sums = self.forget.iter_mut().zip(self.retain.iter_mut());
+            for ((forget, retain), lanes) in sums.zip(panel.chunks_exact(LANES)) {
+                let (mut f, mut r) = (*forget, *retain);
+                for ((&x, &is_forget), &is_retain) in
+                    lanes.iter().zip(&roles.forget).zip(&roles.retain)
+                {
+                    f += is_forget * x;
+                    r += is_retain * x;
+                }
+                (*forget, *retain) = (f, r);
+            }
+            return;
+        }
         let sums = self.forget.iter_mut().zip(self.retain.iter_mut()).zip(&mut *self.deviation);
         for (((forget, retain), square), lanes) in sums.zip(panel.chunks_exact(LANES)) {
             let (mut f, mut r, mut q) = (*forget, *retain, *square);
@@ -53,19 +67,24 @@ impl<'a> Moments<'a> {
     pub(super) fn finish(&mut self, forget: usize, retain: usize) {
         let (forget, retain) = (1.0 / forget as f32, 1.0 / retain as f32);
         self.forget.iter_mut().for_each(|value| *value *= forget);
-        for (mean, square) in self.retain.iter_mut().zip(&mut *self.deviation) {
-            *mean *= retain;
+        self.retain.iter_mut().for_each(|value| *value *= retain);
+        for (mean, square) in self.retain.iter().zip(&mut *self.deviation) {
             *square = deviation(*square * retain, *mean);
         }
+        self.floor = 0.1 * num::mean(self.deviation);
     }
 
     /// `(f − r) / (std_r + .1 · layer mean of std_r)`; 0 where the denominator is.
+    pub(super) fn contrast_of(&self, index: usize) -> f32 {
+        let of = |values: &[f32]| values.get(index).copied().unwrap_or(0.0);
+        let scale = of(self.deviation) + self.floor;
+        if scale > 0.0 { (of(self.forget) - of(self.retain)) / scale } else { 0.0 }
+    }
+
+    /// The same of all features.
     pub(super) fn contrast(&self, out: &mut [f32]) {
-        let floor = 0.1 * num::mean(self.deviation);
-        let moments = self.forget.iter().zip(&*self.retain).zip(&*self.deviation);
-        for (to, ((&forget, &retain), &deviation)) in out.iter_mut().zip(moments) {
-            let scale = deviation + floor;
-            *to = if scale > 0.0 { (forget - retain) / scale } else { 0.0 };
+        for (index, to) in out.iter_mut().enumerate() {
+            *to = self.contrast_of(index);
         }
     }
 }
