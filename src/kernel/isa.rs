@@ -166,6 +166,9 @@ unsafe impl Isa for Portable {
     /// two f32, or is below their normal range without being zero.
     #[inline(always)]
     fn fma(self, a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
+        if num::SOFT_FLOAT {
+            return core::array::from_fn(|lane| num::fma(a[lane], b[lane], c[lane]));
+        }
         let mut rounded = [0.0; 4];
         let mut doubtful = false;
         for lane in 0..4 {
