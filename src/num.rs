@@ -9,8 +9,11 @@
 //! agree. The rest is libm at a pinned version.
 
 mod cholesky;
+mod fma;
 
 pub use cholesky::{cholesky, cholesky_solve};
+pub(crate) use fma::SOFT_FLOAT;
+pub use fma::fma;
 
 /// Rectified linear unit, with the sign of zero fixed: `x` where `x > 0`, else `+0`.
 ///
@@ -100,39 +103,6 @@ pub fn floor(x: f32) -> f32 {
 #[inline(always)]
 pub fn abs(x: f32) -> f32 {
     f32::from_bits(x.to_bits() & 0x7fff_ffff)
-}
-
-/// `a·b + c` rounded once, in software: bit for bit what fused hardware gives.
-///
-/// The product of two f32 is exact in f64. One f64 addition then rounds to 53 bits, and the cast to
-/// f32 rounds a second time, which differs from one rounding only when the f64 sum is exactly half
-/// way between two f32. There (and where the result is subnormal, so that the halfway point lies
-/// elsewhere) the sum is first rounded to odd, which makes the second rounding exact.
-#[inline(always)]
-pub fn fma(a: f32, b: f32, c: f32) -> f32 {
-    let product = f64::from(a) * f64::from(b);
-    let addend = f64::from(c);
-    let sum = product + addend;
-    let halfway = sum.to_bits() & 0x1fff_ffff == 0x1000_0000;
-    let tiny = f64::from_bits(sum.to_bits() & !(1 << 63)) < f64::from(f32::MIN_POSITIVE);
-    if halfway || tiny { fma_odd(product, addend, sum) } else { sum as f32 }
-}
-
-#[cold]
-fn fma_odd(product: f64, addend: f64, sum: f64) -> f32 {
-    if !sum.is_finite() {
-        return sum as f32;
-    }
-    // Two-sum (Knuth): `error` is exactly what the addition lost.
-    let addend_seen = sum - product;
-    let error = (product - (sum - addend_seen)) + (addend - addend_seen);
-    if error == 0.0 || sum.to_bits() & 1 == 1 {
-        return sum as f32;
-    }
-    // The sum is even and inexact: step one f64 towards the exact value, which is then odd.
-    let away = (error > 0.0) == (sum > 0.0);
-    let odd = if away { sum.to_bits() + 1 } else { sum.to_bits() - 1 };
-    f64::from_bits(odd) as f32
 }
 
 /// Sum in rising order, in f32.

@@ -74,6 +74,8 @@ pub(super) enum KernelName {
     Auto,
     /// Plain Rust, fused multiply-add in software
     Portable,
+    /// NEON
+    Neon,
     /// AVX2 and FMA
     Avx2,
     /// AVX-512F
@@ -86,6 +88,7 @@ impl KernelName {
         let backend = match self {
             Self::Auto => return Ok(Kernel::auto()),
             Self::Portable => Backend::Portable,
+            Self::Neon => Backend::Neon,
             Self::Avx2 => Backend::Avx2,
             Self::Avx512 => Backend::Avx512,
         };

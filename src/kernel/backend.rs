@@ -8,6 +8,10 @@ use super::x86;
 pub enum Backend {
     /// Plain Rust, the fused multiply-add in software.
     Portable,
+    /// Arm Cortex-M with a single-precision floating-point unit (M4F, M7, M33).
+    Thumb,
+    /// aarch64 with NEON.
+    Neon,
     /// x86-64 with AVX2 and FMA.
     Avx2,
     /// x86-64 with AVX-512F.
@@ -16,12 +20,14 @@ pub enum Backend {
 
 impl Backend {
     /// Every backend, the slowest first.
-    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 5] = [Self::Portable, Self::Thumb, Self::Neon, Self::Avx2, Self::Avx512];
 
-    /// The name that options and reports use: `portable`, `avx2`, `avx512`.
+    /// The name that options and reports use: `portable`, `thumb`, `neon`, `avx2`, `avx512`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Thumb => "thumb",
+            Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
         }
@@ -36,6 +42,13 @@ impl Backend {
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
+            Self::Thumb => cfg!(all(
+                target_arch = "arm",
+                target_os = "none",
+                target_abi = "eabihf",
+                not(target_has_atomic = "64")
+            )),
+            Self::Neon => cfg!(all(target_arch = "aarch64", target_feature = "neon")),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => x86::has_avx2(),
             #[cfg(target_arch = "x86_64")]
@@ -58,7 +71,7 @@ pub struct Kernel {
 impl Kernel {
     /// The fastest backend that this processor can run.
     pub fn auto() -> Self {
-        Self::new(Backend::Avx512).or(Self::new(Backend::Avx2)).unwrap_or(Self::portable())
+        Backend::ALL.into_iter().rev().find_map(Self::new).unwrap_or(Self::portable())
     }
 
     /// The backend that every processor can run.

@@ -46,10 +46,10 @@ pub(super) fn columns<I: Isa>(
         return;
     }
     // Many tiles share a strip of B: packed, its rows do not compete for the same lines.
-    let pack = I::ROWS > 1 && rows >= 4 * I::ROWS && columns >= 96 && depth >= 16;
+    let pack = I::CACHED && I::ROWS > 1 && rows >= 4 * I::ROWS && columns >= 96 && depth >= 16;
     let mut scratch = if pack { Some(isa.scratch()) } else { None };
     let mut k = 0;
-    if a.step != 1 && rows > I::ROWS {
+    if I::CACHED && a.step != 1 && rows > I::ROWS {
         // The weight gradient of a few samples: C is walked through line by line.
         while depth - k >= 4 && depth <= FEW {
             k += outer_product::<I, 4>(isa, columns, k, a, b, c);
@@ -144,9 +144,9 @@ fn outer_product<I: Isa, const D: usize>(
 pub(super) fn height<I: Isa>(rows: usize, vectors: usize) -> usize {
     match rows {
         _ if I::ROWS == 1 => 1,
-        12.. if vectors == 1 || I::ROWS >= 12 => 12,
-        8.. if vectors == 1 || I::ROWS >= 12 => 8,
-        6.. => 6,
+        12.. if I::ROWS >= 12 || I::ROWS >= 6 && vectors == 1 => 12,
+        8.. if I::ROWS >= 12 || I::ROWS >= 6 && vectors == 1 => 8,
+        6.. if I::ROWS >= 6 => 6,
         4.. => 4,
         rows => rows,
     }

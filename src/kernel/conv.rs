@@ -332,8 +332,10 @@ fn sample_gradient<I: Isa>(
     // Without padding every tap meets every position, so that neighbouring taps can share a tile:
     // those of a kernel row, or of two where that fills the lanes and leaves no rest.
     let shared = conv.padding == [0, 0] && I::ROWS > 1;
-    let two =
-        shared && channels % I::WIDTH == 0 && height::<I>(kernel_cols.min(6), 1) == kernel_cols;
+    let two = I::ROWS >= 6
+        && shared
+        && channels % I::WIDTH == 0
+        && height::<I>(kernel_cols.min(6), 1) == kernel_cols;
     for channel in 0..conv.input[0] {
         let mut ky = 0;
         while ky < kernel_rows {

@@ -22,6 +22,31 @@ macro_rules! kernels {
             })*
         }
 
+        #[cfg(all(
+    target_arch = "arm",
+    target_os = "none",
+    target_abi = "eabihf",
+    not(target_has_atomic = "64")
+))]
+        mod thumb {
+            use super::*;
+            use crate::kernel::thumb::Thumb;
+            $(#[allow(clippy::too_many_arguments)]
+            pub(super) fn $name($($arg: $type),*) $(-> $result)? {
+                $generic(Thumb, $($arg),*)
+            })*
+        }
+
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        mod neon {
+            use super::*;
+            use crate::kernel::neon::Neon;
+            $(#[allow(clippy::too_many_arguments)]
+            pub(super) fn $name($($arg: $type),*) $(-> $result)? {
+                $generic(Neon, $($arg),*)
+            })*
+        }
+
         #[cfg(target_arch = "x86_64")]
         mod avx2 {
             use super::*;
@@ -51,6 +76,15 @@ macro_rules! kernels {
             #[inline]
             pub(super) fn $name(self, $($arg: $type),*) $(-> $result)? {
                 match self.backend() {
+                    #[cfg(all(
+    target_arch = "arm",
+    target_os = "none",
+    target_abi = "eabihf",
+    not(target_has_atomic = "64")
+))]
+                    Backend::Thumb => thumb::$name($($arg),*),
+                    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+                    Backend::Neon => neon::$name($($arg),*),
                     // SAFETY: a `Kernel` of this backend exists only where the processor was found
                     // to have AVX2 and FMA (`Kernel::new`).
                     #[cfg(target_arch = "x86_64")]
@@ -112,6 +146,15 @@ kernels! {
 /// Fused multiply-adds of one round of the peak loop.
 pub(super) fn peak_round(backend: Backend) -> usize {
     match backend {
+        #[cfg(all(
+            target_arch = "arm",
+            target_os = "none",
+            target_abi = "eabihf",
+            not(target_has_atomic = "64")
+        ))]
+        Backend::Thumb => peak::CHAINS * super::thumb::Thumb::WIDTH,
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        Backend::Neon => peak::CHAINS * super::neon::Neon::WIDTH,
         #[cfg(target_arch = "x86_64")]
         Backend::Avx2 => peak::CHAINS * super::x86::Avx2::WIDTH,
         #[cfg(target_arch = "x86_64")]

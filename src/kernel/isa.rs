@@ -4,9 +4,21 @@
 //! `dispatch` compiles them with the instructions of its own set. A value of an `Isa` type is a
 //! token: whoever holds one runs on a processor that has the instructions.
 
+// Loops over M and V are counted, so that they unroll and a tile stays in registers.
+#![allow(clippy::needless_range_loop)]
+
 use core::mem::MaybeUninit;
 
 use crate::num;
+
+/// An operand of the chains of a tile: what belongs to row or vector i of it begins `offset(i)` beyond
+/// `at`, and `step` further in every step.
+#[derive(Clone, Copy)]
+pub(super) struct Operand<F> {
+    pub(super) at: *const f32,
+    pub(super) step: usize,
+    pub(super) offset: F,
+}
 
 /// An instruction set. Methods are safe to call because a value of the type proves its presence.
 ///
@@ -22,6 +34,9 @@ pub(super) unsafe trait Isa: Copy {
     const WIDTH: usize;
     /// Most rows of a tile whose width is a panel or half of one.
     const ROWS: usize;
+    /// Whether operands are copied and loops turned for the sake of a cache. Copies take the working
+    /// memory of `x86` and `neon`.
+    const CACHED: bool = true;
 
     /// `value` in every lane.
     fn splat(self, value: f32) -> Self::Vector;
@@ -40,6 +55,58 @@ pub(super) unsafe trait Isa: Copy {
 
     /// `a·b + c` in every lane, rounded once.
     fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+
+    /// Continues the chains of a tile by `depth` steps, k rising: the factor of row m is the value of
+    /// `a`, vector v is that of `b`.
+    ///
+    /// # Safety
+    /// In each of the steps, `a` leads to a value that may be read for every row, and `b` to `WIDTH`
+    /// such values for every vector.
+    #[inline(always)]
+    unsafe fn chains<const M: usize, const V: usize>(
+        self,
+        sums: &mut [[Self::Vector; V]; M],
+        depth: usize,
+        a: Operand<impl Fn(usize) -> usize>,
+        b: Operand<impl Fn(usize) -> usize>,
+    ) {
+        // A copy, which stays in registers.
+        let mut tile = *sums;
+        let (mut a_at, mut b_at) = (a.at, b.at);
+        for _ in 0..depth {
+            // SAFETY: readable in every step, by the contract.
+            let vector = |v| unsafe { self.load(b_at.add((b.offset)(v))) };
+            // SAFETY: as above.
+            let factor = |m| self.splat(unsafe { *a_at.add((a.offset)(m)) });
+            // What there is less of is held in registers, the other is read as it is needed.
+            if M >= V {
+                let mut vectors = [self.splat(0.0); V];
+                for v in 0..V {
+                    vectors[v] = vector(v);
+                }
+                for m in 0..M {
+                    let factor = factor(m);
+                    for v in 0..V {
+                        tile[m][v] = self.fma(factor, vectors[v], tile[m][v]);
+                    }
+                }
+            } else {
+                let mut factors = [self.splat(0.0); M];
+                for m in 0..M {
+                    factors[m] = factor(m);
+                }
+                for v in 0..V {
+                    let vector = vector(v);
+                    for m in 0..M {
+                        tile[m][v] = self.fma(factors[m], vector, tile[m][v]);
+                    }
+                }
+            }
+            a_at = a_at.wrapping_add(a.step);
+            b_at = b_at.wrapping_add(b.step);
+        }
+        *sums = tile;
+    }
 
     /// Square root of one value, correctly rounded.
     fn sqrt(self, value: f32) -> f32;
@@ -99,6 +166,9 @@ unsafe impl Isa for Portable {
     /// two f32, or is below their normal range without being zero.
     #[inline(always)]
     fn fma(self, a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
+        if num::SOFT_FLOAT {
+            return core::array::from_fn(|lane| num::fma(a[lane], b[lane], c[lane]));
+        }
         let mut rounded = [0.0; 4];
         let mut doubtful = false;
         for lane in 0..4 {

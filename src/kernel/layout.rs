@@ -103,7 +103,7 @@ pub(super) fn bias_gradient<I: Isa>(_: I, outputs: usize, dy_rows: &[f32], db: &
         let db = from_mut(db, first);
         let dy = from(dy_rows, first);
         first += match db.len() {
-            LANES.. => add_rows::<LANES>(outputs, dy, db),
+            count if count >= LANES => add_rows::<LANES>(outputs, dy, db),
             8.. => add_rows::<8>(outputs, dy, db),
             _ => add_rows::<1>(outputs, dy, db),
         };

@@ -37,6 +37,10 @@ pub(super) fn low_rank<I: Isa>(
         (2, 2) => second::<I, 2, 2>(isa, outputs, u, relu, before, thin, y),
         (2, 3) => second::<I, 3, 2>(isa, outputs, u, relu, before, thin, y),
         (2, 4) => second::<I, 4, 2>(isa, outputs, u, relu, before, thin, y),
+        (8, 1) if I::ROWS >= 6 => second::<I, 1, 8>(isa, outputs, u, relu, before, thin, y),
+        (8, 2) if I::ROWS >= 6 => second::<I, 2, 8>(isa, outputs, u, relu, before, thin, y),
+        (8, 3) if I::ROWS >= 6 => second::<I, 3, 4>(isa, outputs, u, relu, before, thin, y),
+        (8, 4) if I::ROWS >= 6 => second::<I, 4, 4>(isa, outputs, u, relu, before, thin, y),
         _ => {
             let u = Spread { values: u, row: 1, step: outputs };
             panels(isa, outputs, rank, u, Start::Values(before), thin, y);
@@ -88,14 +92,14 @@ pub(super) fn update_rows<I: Isa>(
     x: &[f32],
     y: &mut [f32],
 ) -> bool {
-    if samples < 8 || outputs == 0 || !outputs.is_multiple_of(2 * I::WIDTH) {
+    if samples < 8 || I::ROWS == 1 || outputs == 0 || !outputs.is_multiple_of(2 * I::WIDTH) {
         return false;
     }
     match (LANES / I::WIDTH, inputs) {
-        (2 | 4, 1) => update::<I, 1>(isa, samples, outputs, weights, before, x, y),
-        (2 | 4, 2) => update::<I, 2>(isa, samples, outputs, weights, before, x, y),
-        (2 | 4, 3) => update::<I, 3>(isa, samples, outputs, weights, before, x, y),
-        (2 | 4, 4) => update::<I, 4>(isa, samples, outputs, weights, before, x, y),
+        (2 | 4 | 8, 1) => update::<I, 1>(isa, samples, outputs, weights, before, x, y),
+        (2 | 4 | 8, 2) => update::<I, 2>(isa, samples, outputs, weights, before, x, y),
+        (2 | 4 | 8, 3) => update::<I, 3>(isa, samples, outputs, weights, before, x, y),
+        (2 | 4 | 8, 4) => update::<I, 4>(isa, samples, outputs, weights, before, x, y),
         _ => return false,
     }
     true

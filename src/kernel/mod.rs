@@ -37,6 +37,8 @@ mod layout;
 mod low_rank;
 #[cfg(test)]
 mod naive;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod neon;
 mod panels;
 mod peak;
 mod pool;
@@ -47,6 +49,14 @@ mod sparse;
 mod tests;
 mod tile;
 mod together;
+// Only cores of the M profile lack 64-bit atomics.
+#[cfg(all(
+    target_arch = "arm",
+    target_os = "none",
+    target_abi = "eabihf",
+    not(target_has_atomic = "64")
+))]
+mod thumb;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

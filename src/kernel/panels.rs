@@ -50,7 +50,8 @@ pub(super) fn panels<I: Isa>(
         one_tile(isa, panels, rows, depth, a, start, b, c);
         return;
     }
-    let pack = I::ROWS > 1
+    let pack = I::CACHED
+        && I::ROWS > 1
         && a.row == 1
         && a.step > 16
         && panels > 1

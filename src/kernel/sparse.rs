@@ -3,7 +3,7 @@
 // Loops over V are counted, so that they unroll and the sums stay in registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::isa::Isa;
+use super::isa::{Isa, Operand};
 use super::shape::LANES;
 use super::tile::from;
 use super::{Bag, Start};
@@ -90,36 +90,33 @@ fn chains<I: Isa, const V: usize>(
     weights: &[f32],
     sums: &mut [f32; 8 * WIDEST],
 ) {
-    let mut tile = [isa.splat(0.0); V];
+    let mut tile = [[isa.splat(0.0); V]];
+    let vectors = |v| v * I::WIDTH;
     for v in 0..V {
         // SAFETY: V ≤ 8 vectors of at most WIDEST values lie inside `sums`.
-        tile[v] = unsafe { isa.load(sums.as_ptr().add(v * I::WIDTH)) };
+        tile[0][v] = unsafe { isa.load(sums.as_ptr().add(vectors(v))) };
     }
     for (&input, &value) in columns.iter().zip(values) {
         let first = input as usize * outputs + column;
-        let value = isa.splat(value);
+        let factor = Operand { at: &value, step: 0, offset: |_| 0 };
         let row = from(weights, first);
         if row.len() >= V * I::WIDTH {
-            for v in 0..V {
-                // SAFETY: `row` holds V vectors. Where the strip is ragged its last lanes read the
-                // next input's weights; nothing keeps what comes of them.
-                let weight = unsafe { isa.load(row.as_ptr().add(v * I::WIDTH)) };
-                tile[v] = isa.fma(value, weight, tile[v]);
-            }
+            let weights = Operand { at: row.as_ptr(), step: 0, offset: vectors };
+            // SAFETY: `row` holds V vectors. Where the strip is ragged its last lanes read the next
+            // input's weights; nothing keeps what comes of them.
+            unsafe { isa.chains(&mut tile, 1, factor, weights) };
         } else {
             let mut padded = [0.0f32; 8 * WIDEST];
             for (to, &weight) in padded.iter_mut().zip(row) {
                 *to = weight;
             }
-            for v in 0..V {
-                // SAFETY: as for `sums`.
-                let weight = unsafe { isa.load(padded.as_ptr().add(v * I::WIDTH)) };
-                tile[v] = isa.fma(value, weight, tile[v]);
-            }
+            let weights = Operand { at: padded.as_ptr(), step: 0, offset: vectors };
+            // SAFETY: as for `sums`.
+            unsafe { isa.chains(&mut tile, 1, factor, weights) };
         }
     }
     for v in 0..V {
         // SAFETY: as for the load above.
-        unsafe { isa.store(sums.as_mut_ptr().add(v * I::WIDTH), tile[v]) };
+        unsafe { isa.store(sums.as_mut_ptr().add(vectors(v)), tile[0][v]) };
     }
 }

@@ -10,7 +10,7 @@
 
 use core::mem::MaybeUninit;
 
-use super::isa::Isa;
+use super::isa::{Isa, Operand};
 use super::shape::LANES;
 
 /// Steps of the chains between two visits of the result: what a tile reads stays in the L1 cache.
@@ -243,43 +243,12 @@ impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {
         a: Spread<'_>,
         b: Rows<'_>,
     ) {
-        let isa = self.isa;
-        let mut sums = self.sums;
-        let (mut a_at, mut b_at) = (a.values.as_ptr(), b.values.as_ptr());
-        for _ in 0..depth {
-            // SAFETY: in step k this reads b[k·step + offset(v) ..][.. WIDTH]; offsets rise with v,
-            // so it ends inside B by the contract.
-            let vector = |v| unsafe { isa.load(b_at.add(Self::offset(v, b.panel))) };
-            // SAFETY: in step k this reads a[row(m) + k·step], inside A by the contract.
-            let factor = |m| isa.splat(unsafe { *a_at.add(row(m)) });
-            // What there is less of is held in registers, the other is read as it is needed.
-            if M >= V {
-                let mut vectors = [isa.splat(0.0); V];
-                for v in 0..V {
-                    vectors[v] = vector(v);
-                }
-                for m in 0..M {
-                    let factor = factor(m);
-                    for v in 0..V {
-                        sums[m][v] = isa.fma(factor, vectors[v], sums[m][v]);
-                    }
-                }
-            } else {
-                let mut factors = [isa.splat(0.0); M];
-                for m in 0..M {
-                    factors[m] = factor(m);
-                }
-                for v in 0..V {
-                    let vector = vector(v);
-                    for m in 0..M {
-                        sums[m][v] = isa.fma(factors[m], vector, sums[m][v]);
-                    }
-                }
-            }
-            a_at = a_at.wrapping_add(a.step);
-            b_at = b_at.wrapping_add(b.step);
-        }
-        self.sums = sums;
+        let b_offset = |v| Self::offset(v, b.panel);
+        let a = Operand { at: a.values.as_ptr(), step: a.step, offset: row };
+        let b = Operand { at: b.values.as_ptr(), step: b.step, offset: b_offset };
+        // SAFETY: step k reads a[row(m) + k·step], inside A by the contract, and
+        // b[k·step + offset(v) ..][.. WIDTH]; offsets rise with v, so that ends inside B.
+        unsafe { self.isa.chains(&mut self.sums, depth, a, b) };
     }
 
     /// [`accumulate`](Self::accumulate) where the rows of B may be shorter than the tile is wide:
@@ -349,7 +318,15 @@ macro_rules! panel_tiles {
     ($I:ident, $height:expr, $f:ident($($arg:expr),* $(,)?)) => {
         match (LANES / $I::WIDTH, $height) {
             (1, 1) => $f::<$I, 1, 1>($($arg),*),
+            (1, 2) if $I::ROWS >= 4 => $f::<$I, 2, 1>($($arg),*),
+            (1, 3) if $I::ROWS >= 4 => $f::<$I, 3, 1>($($arg),*),
+            (1, 4) if $I::ROWS >= 4 => $f::<$I, 4, 1>($($arg),*),
             (8, 1) => $f::<$I, 1, 8>($($arg),*),
+            (8, 2) if $I::ROWS >= 6 => $f::<$I, 2, 8>($($arg),*),
+            (8, 3) if $I::ROWS >= 6 => $f::<$I, 3, 8>($($arg),*),
+            (8, 4) if $I::ROWS >= 6 => $f::<$I, 4, 4>($($arg),*),
+            (8, 5) if $I::ROWS >= 6 => $f::<$I, 5, 4>($($arg),*),
+            (8, 6) if $I::ROWS >= 6 => $f::<$I, 6, 4>($($arg),*),
             (4, 1) => $f::<$I, 1, 4>($($arg),*),
             (4, 2) => $f::<$I, 2, 4>($($arg),*),
             (4, 3) => $f::<$I, 3, 4>($($arg),*),
@@ -381,15 +358,15 @@ macro_rules! column_tiles {
             (4, 1) => $f::<$I, 1, 4>($($arg),*),
             (2, 1) => $f::<$I, 1, 2>($($arg),*),
             (1, 1) => $f::<$I, 1, 1>($($arg),*),
-            (2, 2) if $I::ROWS >= 6 => $f::<$I, 2, 2>($($arg),*),
-            (2, 3) if $I::ROWS >= 6 => $f::<$I, 3, 2>($($arg),*),
-            (2, 4) if $I::ROWS >= 6 => $f::<$I, 4, 2>($($arg),*),
+            (2, 2) if $I::ROWS >= 4 => $f::<$I, 2, 2>($($arg),*),
+            (2, 3) if $I::ROWS >= 4 => $f::<$I, 3, 2>($($arg),*),
+            (2, 4) if $I::ROWS >= 4 => $f::<$I, 4, 2>($($arg),*),
             (2, 6) if $I::ROWS >= 6 => $f::<$I, 6, 2>($($arg),*),
             (2, 8) if $I::ROWS >= 12 => $f::<$I, 8, 2>($($arg),*),
             (2, 12) if $I::ROWS >= 12 => $f::<$I, 12, 2>($($arg),*),
-            (1, 2) if $I::ROWS >= 6 => $f::<$I, 2, 1>($($arg),*),
-            (1, 3) if $I::ROWS >= 6 => $f::<$I, 3, 1>($($arg),*),
-            (1, 4) if $I::ROWS >= 6 => $f::<$I, 4, 1>($($arg),*),
+            (1, 2) if $I::ROWS >= 4 => $f::<$I, 2, 1>($($arg),*),
+            (1, 3) if $I::ROWS >= 4 => $f::<$I, 3, 1>($($arg),*),
+            (1, 4) if $I::ROWS >= 4 => $f::<$I, 4, 1>($($arg),*),
             (1, 6) if $I::ROWS >= 6 => $f::<$I, 6, 1>($($arg),*),
             (1, 8) if $I::ROWS >= 6 => $f::<$I, 8, 1>($($arg),*),
             (1, 12) if $I::ROWS >= 6 => $f::<$I, 12, 1>($($arg),*),
