@@ -48,8 +48,10 @@ pub struct DenseI8<'a> {
 /// What becomes of a layer's sums.
 #[derive(Clone, Copy, Debug)]
 pub struct OutputI8<'a> {
-    /// The factor of each row, or one for all.
-    pub factors: &'a [Requantize],
+    /// Multipliers of the rows' factors, or of one for all (see [`Requantize`]).
+    pub multipliers: &'a [i32],
+    /// Their shifts.
+    pub shifts: &'a [i32],
     /// Zero point of the outputs.
     pub zero: i8,
     /// Least output: the zero point for a ReLU, −128 for none.
@@ -62,10 +64,11 @@ impl OutputI8<'_> {
     /// The output for a sum of row `row`; 0 where the row has no factor.
     #[inline(always)]
     fn of(&self, row: usize, sum: i32) -> i8 {
-        let factor = match self.factors {
+        let of = |values: &[i32]| match values {
             [one] => *one,
-            factors => factors.get(row).copied().unwrap_or_default(),
+            values => values.get(row).copied().unwrap_or_default(),
         };
+        let factor = Requantize { multiplier: of(self.multipliers), shift: of(self.shifts) };
         let value = factor.apply(sum).wrapping_add(i32::from(self.zero));
         // Not `clamp`, which panics where the limits are crossed.
         value.max(self.low.into()).min(self.high.into()) as i8
@@ -124,9 +127,10 @@ impl Kernel {
         y: &mut [i8],
     ) -> Result<(), ShapeError> {
         layer.check(samples, x, y.len())?;
-        if output.factors.len() != 1 {
-            ShapeError::check("factors", layer.outputs, output.factors.len())?;
+        if output.multipliers.len() != 1 {
+            ShapeError::check("multipliers", layer.outputs, output.multipliers.len())?;
         }
+        ShapeError::check("shifts", output.multipliers.len(), output.shifts.len())?;
         portable::dense(&layer, x, y, |row, sum| output.of(row, sum));
         Ok(())
     }

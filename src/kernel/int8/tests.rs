@@ -65,8 +65,11 @@ mod oracle {
             let factors: Vec<Requantize> =
                 scales.map(|scale| Requantize::of(scale.as_f64().unwrap())).collect();
             let byte = |name: &str| i8::try_from(int(&case[name])).unwrap();
-            let output =
-                OutputI8 { factors: &factors, zero: byte("y_zero"), low: byte("low"), high: 127 };
+            let multipliers: Vec<i32> = factors.iter().map(|factor| factor.multiplier).collect();
+            let shifts: Vec<i32> = factors.iter().map(|factor| factor.shift).collect();
+            let (multipliers, shifts) = (&multipliers[..], &shifts[..]);
+            let (zero, low) = (byte("y_zero"), byte("low"));
+            let output = OutputI8 { multipliers, shifts, zero, low, high: 127 };
             let want = bytes(&case["y"]);
             held += want.iter().filter(|&&y| y == 127 || y == output.low).count();
             moved += want.iter().filter(|&&y| y != 127 && y != output.low).count();
@@ -136,10 +139,13 @@ fn wrong_lengths_are_named() {
     assert_eq!(what(DenseI8 { bias: &[0], ..layer }, &[0; 6], &mut sums), Err("bias"));
     assert_eq!(what(DenseI8 { weights: &[0], ..layer }, &[0; 6], &mut sums), Err("weights"));
     assert_eq!(what(DenseI8 { inputs: usize::MAX, ..layer }, &[0; 6], &mut sums), Err("weights"));
-    let factors = [Requantize::of(0.5); 3];
-    let output = OutputI8 { factors: &factors, zero: 0, low: 5, high: -5 };
-    let error = kernel.dense_i8(2, layer, output, &[0; 6], &mut [0; 4]).unwrap_err();
-    assert_eq!(error.what, "factors");
-    let one = OutputI8 { factors: &factors[..1], ..output };
-    assert!(kernel.dense_i8(2, layer, one, &[0; 6], &mut [0; 4]).is_ok(), "crossed limits");
+    let (multipliers, shifts) = (&[1 << 30; 3][..], &[0; 3][..]);
+    let output = OutputI8 { multipliers, shifts, zero: 0, low: 5, high: -5 };
+    let mut run = |output: OutputI8<'_>| {
+        kernel.dense_i8(2, layer, output, &[0; 6], &mut [0; 4]).map_err(|error| error.what)
+    };
+    assert_eq!(run(output), Err("multipliers"));
+    let one = OutputI8 { multipliers: &[1 << 30], ..output };
+    assert_eq!(run(one), Err("shifts"));
+    assert_eq!(run(OutputI8 { shifts: &[0], ..one }), Ok(()), "limits that are crossed");
 }
