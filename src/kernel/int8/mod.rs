@@ -14,10 +14,17 @@
 //! Samples are rows, `[sample][input]`; weights are `outputs × inputs`, row by row, as those libraries store
 //! them. For the vector units they are also packed, once for each change ([`Kernel::pack_i8`]).
 
+#[cfg(feature = "std")]
+pub(super) mod bench;
+mod dispatch;
 mod portable;
 mod requantize;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, target_arch = "x86_64"))]
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use requantize::Requantize;
 
@@ -36,8 +43,8 @@ pub struct DenseI8<'a> {
     pub outputs: usize,
     /// Weights, `outputs × inputs`, row by row.
     pub weights: &'a [i8],
-    /// The same weights as [`Kernel::pack_i8`] leaves them; empty where they were not packed: slower, and
-    /// equal.
+    /// The same weights as [`Kernel::pack_i8`] of the same kernel leaves them; empty where they were not
+    /// packed: slower, and equal.
     pub packed: &'a [i32],
     /// One per output, in units of the input's scale times the row's.
     pub bias: &'a [i32],
@@ -61,25 +68,37 @@ pub struct OutputI8<'a> {
 }
 
 impl OutputI8<'_> {
-    /// The output for a sum of row `row`; 0 where the row has no factor.
+    /// The factor of row `row`; 0 where there is none.
     #[inline(always)]
-    fn of(&self, row: usize, sum: i32) -> i8 {
+    fn factor(&self, row: usize) -> Requantize {
         let of = |values: &[i32]| match values {
             [one] => *one,
             values => values.get(row).copied().unwrap_or_default(),
         };
-        let factor = Requantize { multiplier: of(self.multipliers), shift: of(self.shifts) };
-        let value = factor.apply(sum).wrapping_add(i32::from(self.zero));
-        // Not `clamp`, which panics where the limits are crossed.
-        value.max(self.low.into()).min(self.high.into()) as i8
+        Requantize { multiplier: of(self.multipliers), shift: of(self.shifts) }
+    }
+
+    /// The output for a row and its sum.
+    #[inline(always)]
+    fn finish(&self) -> impl Fn(usize, i32) -> i8 {
+        |row, sum| {
+            let value = self.factor(row).apply(sum).wrapping_add(i32::from(self.zero));
+            // Not `clamp`, which panics where the limits are crossed.
+            value.max(self.low.into()).min(self.high.into()) as i8
+        }
     }
 }
 
 impl Kernel {
     /// Length of the packed form of a layer's weights: 0 on targets without vector units of their own.
     pub const fn packed_i8_len(inputs: usize, outputs: usize) -> usize {
-        let _ = (inputs, outputs);
-        0
+        if cfg!(target_arch = "x86_64") {
+            // Panels of 16 outputs: a row of sums, then a row for each two inputs.
+            let rows = inputs.div_ceil(2).saturating_add(1);
+            outputs.div_ceil(16).saturating_mul(16).saturating_mul(rows)
+        } else {
+            0
+        }
     }
 
     /// Packs weights (`outputs × inputs`) for this kernel: to be done after every change of them.
@@ -94,7 +113,9 @@ impl Kernel {
         packed: &mut [i32],
     ) -> Result<(), ShapeError> {
         ShapeError::check("weights", inputs.saturating_mul(outputs), weights.len())?;
-        ShapeError::check("packed weights", Self::packed_i8_len(inputs, outputs), packed.len())
+        ShapeError::check("packed weights", Self::packed_i8_len(inputs, outputs), packed.len())?;
+        self.run_pack_i8(inputs, weights, packed);
+        Ok(())
     }
 
     /// The layer's sums for every sample, `[sample][output]`: the logits of a last layer, in units of the
@@ -110,7 +131,7 @@ impl Kernel {
         sums: &mut [i32],
     ) -> Result<(), ShapeError> {
         layer.check(samples, x, sums.len())?;
-        portable::dense(&layer, x, sums, |_, sum| sum);
+        self.run_dense_i8_sums(&layer, x, sums);
         Ok(())
     }
 
@@ -131,7 +152,7 @@ impl Kernel {
             ShapeError::check("multipliers", layer.outputs, output.multipliers.len())?;
         }
         ShapeError::check("shifts", output.multipliers.len(), output.shifts.len())?;
-        portable::dense(&layer, x, y, |row, sum| output.of(row, sum));
+        self.run_dense_i8(&layer, &output, x, y);
         Ok(())
     }
 }

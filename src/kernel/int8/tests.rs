@@ -1,7 +1,9 @@
 //! Every backend against the values of two interpreters (`tests/oracle/int8.py`) and against each other.
 
-use super::{DenseI8, OutputI8, Requantize};
+use super::tile::emulated::Emulated;
+use super::{DenseI8, OutputI8, Requantize, tile};
 use crate::kernel::{Backend, Kernel};
+use proptest::prelude::*;
 use std::vec::Vec;
 use std::{println, vec};
 
@@ -141,11 +143,102 @@ fn wrong_lengths_are_named() {
     assert_eq!(what(DenseI8 { inputs: usize::MAX, ..layer }, &[0; 6], &mut sums), Err("weights"));
     let (multipliers, shifts) = (&[1 << 30; 3][..], &[0; 3][..]);
     let output = OutputI8 { multipliers, shifts, zero: 0, low: 5, high: -5 };
-    let mut run = |output: OutputI8<'_>| {
+    let run = |output: OutputI8<'_>| {
         kernel.dense_i8(2, layer, output, &[0; 6], &mut [0; 4]).map_err(|error| error.what)
     };
     assert_eq!(run(output), Err("multipliers"));
     let one = OutputI8 { multipliers: &[1 << 30], ..output };
     assert_eq!(run(one), Err("shifts"));
     assert_eq!(run(OutputI8 { shifts: &[0], ..one }), Ok(()), "limits that are crossed");
+}
+
+/// A layer of any shape, values at the ends of their ranges among them.
+#[derive(Debug)]
+struct Case {
+    samples: usize,
+    inputs: usize,
+    outputs: usize,
+    x: Vec<i8>,
+    weights: Vec<i8>,
+    bias: Vec<i32>,
+    multipliers: Vec<i32>,
+    shifts: Vec<i32>,
+    bytes: [i8; 4],
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let inputs =
+        prop_oneof![4 => 0usize..40, 2 => 120usize..140, 1 => 250usize..262, 1 => 500usize..1100];
+    let sizes = (0usize..20, inputs, 0usize..70, any::<u64>(), any::<[i8; 4]>(), any::<bool>());
+    sizes.prop_map(|(samples, inputs, outputs, seed, bytes, one)| {
+        let mut state = seed;
+        let mut word = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as u32
+        };
+        let mut value = || match word() % 6 {
+            0 => i8::MIN,
+            1 => i8::MAX,
+            _ => (word() >> 7) as i8,
+        };
+        let x = (0..samples * inputs).map(|_| value()).collect();
+        let weights = (0..outputs * inputs).map(|_| value()).collect();
+        let factors = if one { 1 } else { outputs };
+        let bias = (0..outputs).map(|_| word() as i32 >> (word() % 32)).collect();
+        let multipliers = (0..factors).map(|_| (word() | 1 << 30) as i32 & i32::MAX).collect();
+        let shifts = (0..factors).map(|_| (word() % 40) as i32 - 35).collect();
+        Case { samples, inputs, outputs, x, weights, bias, multipliers, shifts, bytes }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Every backend, and both instructions in plain Rust, give what the portable form gives.
+    #[test]
+    fn backends_give_the_same_integers(case in cases()) {
+        let Case { samples, inputs, outputs, ref x, ref weights, ref bias, bytes, .. } = case;
+        let [zero, to_zero, low, high] = bytes;
+        let (multipliers, shifts) = (&case.multipliers[..], &case.shifts[..]);
+        let output = OutputI8 { multipliers, shifts, zero: to_zero, low, high };
+        let layer = DenseI8 { inputs, outputs, weights, packed: &[], bias, zero };
+        let portable = Kernel::portable();
+        let (mut sums, mut y) = (vec![0; samples * outputs], vec![0; samples * outputs]);
+        portable.dense_i8_sums(samples, layer, x, &mut sums).unwrap();
+        portable.dense_i8(samples, layer, output, x, &mut y).unwrap();
+        for kernel in kernels() {
+            let mut packed = vec![7; Kernel::packed_i8_len(inputs, outputs)];
+            kernel.pack_i8(inputs, outputs, weights, &mut packed).unwrap();
+            let layer = DenseI8 { packed: &packed, ..layer };
+            let (mut other_sums, mut other) = (vec![0; sums.len()], vec![0; y.len()]);
+            kernel.dense_i8_sums(samples, layer, x, &mut other_sums).unwrap();
+            kernel.dense_i8(samples, layer, output, x, &mut other).unwrap();
+            prop_assert_eq!(&other_sums, &sums, "{:?}", kernel.backend());
+            prop_assert_eq!(&other, &y, "{:?}", kernel.backend());
+        }
+        emulated(Emulated::<2>, &layer, x, &output, &sums, &y)?;
+        emulated(Emulated::<4>, &layer, x, &output, &sums, &y)?;
+    }
+}
+
+fn emulated<D: tile::Dot>(
+    dot: D,
+    layer: &DenseI8<'_>,
+    x: &[i8],
+    output: &OutputI8<'_>,
+    sums: &[i32],
+    y: &[i8],
+) -> Result<(), TestCaseError> {
+    let rows = layer.outputs.div_ceil(tile::LANES) * tile::panel_rows(layer.inputs);
+    let mut packed = vec![7; rows * tile::LANES];
+    tile::pack(dot, layer.inputs, layer.weights, &mut packed);
+    let layer = DenseI8 { packed: &packed, ..*layer };
+    let (mut other_sums, mut other) = (vec![0; sums.len()], vec![0; y.len()]);
+    tile::dense(dot, &layer, x, &tile::Sums, &mut other_sums);
+    tile::dense(dot, &layer, x, output, &mut other);
+    prop_assert_eq!(&other_sums, sums, "{} inputs in a word", D::INPUTS);
+    prop_assert_eq!(&other, y, "{} inputs in a word", D::INPUTS);
+    Ok(())
 }
