@@ -4,7 +4,7 @@ use super::common::{DataArgs, MachineArgs, PolicyArgs, Widths, network_widths, p
 use super::progress::Progress;
 use clap::ValueEnum;
 use reweight::report;
-use reweight::run::{self, Erase, Prepared, Preset, RunError, TargetConfig, UnlearnConfig};
+use reweight::run::{self, Erase, Prepared, Preset, RunError, TargetConfig, UnlearnConfig, int8};
 use reweight::task::{Refit, RewardKind};
 use reweight::world::{Unit, WorldKind};
 use std::path::PathBuf;
@@ -46,8 +46,8 @@ pub(super) struct Forget<'a> {
 pub(super) struct Common {
     #[command(flatten)]
     data: DataArgs,
-    /// Network that is trained and edited
-    #[arg(long, value_name = "NAME", value_parser = ["digits-cnn"], default_value = "digits-cnn")]
+    /// Network that is trained and edited; digits-cnn-int8 is quantised after its training (unlearn alone)
+    #[arg(long, value_name = "NAME", value_parser = ["digits-cnn", int8::NAME], default_value = "digits-cnn")]
     target: String,
     /// Inputs x outputs of the layer fc2; a third number adds a hidden layer behind it
     #[arg(long, value_name = "INxOUT", value_parser = network_widths, default_value = "128x32")]
@@ -287,6 +287,24 @@ impl Common {
 }
 
 impl Common {
+    /// Whether the target is quantised.
+    fn is_int8(&self) -> bool {
+        self.model.is_none() && self.target == int8::NAME
+    }
+
+    /// Refuses targets that `unlearn` alone can edit.
+    ///
+    /// # Errors
+    /// [`RunError::Usage`].
+    pub(super) fn only_real(&self) -> Result<(), RunError> {
+        match self.is_int8() {
+            true => {
+                Err(RunError::Usage(format!("--target {}: unlearn alone edits it", int8::NAME)))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// The first option of those that a grid of settings decides, where one is given.
     pub(super) fn varied_by_grid(&self) -> Option<&'static str> {
         let given = [
@@ -364,22 +382,42 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let progress = Progress::new(common.machine.quiet);
     let key = key(&config, &data);
     let cached = |seed| store.as_ref().and_then(|store| store.target(&key, seed));
+    if common.is_int8() {
+        let mut unlearned = int8::unlearn(&config, &data, &cached, &progress)?;
+        progress.clear();
+        unlearned.results.summary = report::summarise(&unlearned.results.runs);
+        if let Some(store) = &store {
+            int8::save(store, &key, &unlearned)?;
+        }
+        return show(common, store.as_ref(), &unlearned.results);
+    }
     let mut unlearned = run::unlearn(&config, &data, &cached, &progress)?;
     progress.clear();
     unlearned.results.summary = report::summarise(&unlearned.results.runs);
     if let Some(store) = &store {
         store.save(&key, config.model.as_deref(), &unlearned)?;
-        report::write_all(store.dir(), &unlearned.results)
+    }
+    show(common, store.as_ref(), &unlearned.results)
+}
+
+/// Writes the report, if there is a folder for it, and prints what was asked for.
+fn show(
+    common: &Common,
+    store: Option<&run::Store>,
+    results: &run::record::Results,
+) -> Result<(), RunError> {
+    if let Some(store) = store {
+        report::write_all(store.dir(), results)
             .map_err(|error| RunError::Failed(error.to_string()))?;
     }
     if common.json {
-        return print(&report::json(&unlearned.results));
+        return print(&report::json(results));
     }
-    print(&report::table(&unlearned.results))?;
-    if let Some(dir) = out {
+    print(&report::table(results))?;
+    if let Some(store) = store {
         print(&format!(
             "\nWritten to {}: report.md, results.json, results.csv, edits, networks\n",
-            dir.display()
+            store.dir().display()
         ))?;
     }
     Ok(())

@@ -158,6 +158,21 @@ impl Int8Stack {
         }
     }
 
+    /// All layers of `stack`, with the scales of what each takes and gives that `scales` knows by its index.
+    ///
+    /// # Errors
+    /// [`ForwardError::Failed`]: a layer that there is no quantised form of.
+    pub(crate) fn of_scales(
+        stack: &Stack,
+        mut scales: impl FnMut(usize) -> (Int8Scale, Int8Scale),
+    ) -> Result<Self, ForwardError> {
+        let mut made = Self::plan(stack, 0)?;
+        for (index, layer) in made.layers.iter_mut().enumerate() {
+            (layer.input, layer.output) = scales(index);
+        }
+        Ok(made)
+    }
+
     /// First layer of the original network that is quantised; those before it stay in f32.
     pub fn first(&self) -> usize {
         self.first
