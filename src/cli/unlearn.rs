@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use reweight::report;
 use reweight::run::{self, Erase, Prepared, Preset, RunError, TargetConfig, UnlearnConfig, int8};
 use reweight::task::{Refit, RewardKind};
+use reweight::world::int8::{Int8Form, Int8Range};
 use reweight::world::{Unit, WorldKind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,10 @@ pub(super) struct Args {
     lira: Option<usize>,
     #[command(flatten)]
     common: Common,
+    /// What of an int8 target is edited: its weights (a row's scale grows where they leave 8 bits), its weights
+    /// held to 8 bits, or its rows' multipliers (mask world alone)
+    #[arg(long, value_enum, default_value = "weights")]
+    int8: Int8Name,
     /// Folder for results, report, edits and networks
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -151,6 +156,24 @@ pub(super) enum UnitName {
 pub(super) enum RewardName {
     Probability,
     Accuracy,
+}
+
+/// What of an int8 target is edited.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Int8Name {
+    Weights,
+    WeightsSaturating,
+    RowMultipliers,
+}
+
+impl Int8Name {
+    fn how(self) -> (Int8Form, Int8Range) {
+        match self {
+            Self::Weights => (Int8Form::Weights, Int8Range::Grow),
+            Self::WeightsSaturating => (Int8Form::Weights, Int8Range::Saturate),
+            Self::RowMultipliers => (Int8Form::RowMultipliers, Int8Range::Grow),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -368,7 +391,10 @@ pub(super) fn key(config: &UnlearnConfig, data: &Prepared) -> String {
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
-    let Args { forget, forget_random, lira, common, out } = args;
+    let Args { forget, forget_random, lira, common, int8: form, out } = args;
+    if *form != Int8Name::Weights && !common.is_int8() {
+        return Err(RunError::Usage(format!("--int8 is for --target {}", int8::NAME)));
+    }
     let editors: Vec<&str> = match forget_random {
         None => run::DEFAULT_EDITORS.to_vec(),
         // There is no logit to mask.
@@ -383,13 +409,13 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let key = key(&config, &data);
     let cached = |seed| store.as_ref().and_then(|store| store.target(&key, seed));
     if common.is_int8() {
-        let mut unlearned = int8::unlearn(&config, &data, &cached, &progress)?;
+        let mut unlearned = int8::unlearn(&config, form.how(), &data, &cached, &progress)?;
         progress.clear();
         unlearned.results.summary = report::summarise(&unlearned.results.runs);
         if let Some(store) = &store {
             int8::save(store, &key, &unlearned)?;
         }
-        return show(common, store.as_ref(), &unlearned.results);
+        return show(common, store.as_ref(), &unlearned.results, "networks");
     }
     let mut unlearned = run::unlearn(&config, &data, &cached, &progress)?;
     progress.clear();
@@ -397,7 +423,7 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     if let Some(store) = &store {
         store.save(&key, config.model.as_deref(), &unlearned)?;
     }
-    show(common, store.as_ref(), &unlearned.results)
+    show(common, store.as_ref(), &unlearned.results, "edits, networks")
 }
 
 /// Writes the report, if there is a folder for it, and prints what was asked for.
@@ -405,6 +431,7 @@ fn show(
     common: &Common,
     store: Option<&run::Store>,
     results: &run::record::Results,
+    files: &str,
 ) -> Result<(), RunError> {
     if let Some(store) = store {
         report::write_all(store.dir(), results)
@@ -416,7 +443,7 @@ fn show(
     print(&report::table(results))?;
     if let Some(store) = store {
         print(&format!(
-            "\nWritten to {}: report.md, results.json, results.csv, edits, networks\n",
+            "\nWritten to {}: report.md, results.json, results.csv, {files}\n",
             store.dir().display()
         ))?;
     }

@@ -35,6 +35,7 @@ const MASKED: f64 = -1e4;
 /// Edits `net`, which `assignment` shows as real numbers.
 pub(super) fn run(
     assignment: &Assignment<'_>,
+    how: (Int8Form, Int8Range),
     net: &Quantised,
     training: &TargetConfig,
     observer: &dyn Observer,
@@ -43,7 +44,7 @@ pub(super) fn run(
     let started = Instant::now();
     let found = match unit.editor.kind {
         EditorKind::Reference => reference(unit, net, training, started),
-        _ => act(unit, net, observer),
+        _ => act(unit, how, net, observer),
     };
     let world =
         assignment.world.map_or(String::new(), |world| format!(" in {} world", world.name()));
@@ -124,13 +125,17 @@ fn reference(
 }
 
 /// An editor that acts.
-fn act(unit: &Unit<'_>, net: &Quantised, observer: &dyn Observer) -> Result<Found, RunError> {
+fn act(
+    unit: &Unit<'_>,
+    how: (Int8Form, Int8Range),
+    net: &Quantised,
+    observer: &dyn Observer,
+) -> Result<Found, RunError> {
     let (stack, real) = (&unit.target.stack, &unit.target.parameters);
     let source = unit.layers.first().copied().unwrap_or(usize::MAX);
     let layer = net.stack.find(source).unwrap_or(usize::MAX);
     let samples = unit.data.reward.samples();
     let mut task = unit.task;
-    let how = (Int8Form::Weights, Int8Range::default());
     let (need, int_need) =
         Int8World::need(&unit.world, how.0, &net.stack, layer, samples.labels.len());
     let (mut world_heap, mut world_ints) = (Heap::new(need), IntHeap::new(int_need));

@@ -4,7 +4,7 @@ use super::files::save_int8;
 use super::gauge::Gauge;
 use super::quantised::Quantised;
 use super::unit::{self, Found};
-use crate::editor::{Acts, EDITORS, EditorInfo, EditorKind};
+use crate::editor::{Acts, EDITORS, EditorInfo, EditorKind, View};
 use crate::metric;
 use crate::run::assign::{Assignment, assign};
 use crate::run::config::UnlearnConfig;
@@ -20,6 +20,8 @@ use crate::run::target::{Target, network_digest};
 use crate::run::unit::edit_norm;
 use crate::run::unlearn::{data_record, targets};
 use crate::task::Unlearning;
+use crate::world::WorldKind;
+use crate::world::int8::{Int8Form, Int8Range};
 use serde_json::json;
 
 /// Name of the target.
@@ -47,11 +49,18 @@ pub fn refusal(editor: &EditorInfo) -> Option<&'static str> {
 }
 
 /// Checks what cannot be had on integers.
-fn validate(config: &UnlearnConfig) -> Result<(), RunError> {
+fn validate(config: &UnlearnConfig, form: Int8Form) -> Result<(), RunError> {
     let usage = |message: String| Err(RunError::Usage(format!("--target {NAME}: {message}")));
     for info in config.editors.iter().filter_map(|name| crate::editor::find(name)) {
         if let Some(reason) = refusal(info) {
             return usage(format!("--editor {} is impossible: {reason}", info.name));
+        }
+        let whole = info.view != View::None || info.acts == Acts::MaskEach;
+        if form == Int8Form::RowMultipliers && whole {
+            return usage(format!(
+                "--editor {}: it acts on weights, not on row multipliers",
+                info.name
+            ));
         }
     }
     let unfit = [
@@ -64,9 +73,21 @@ fn validate(config: &UnlearnConfig) -> Result<(), RunError> {
             "--layer with several layers",
         ),
     ];
+    if form == Int8Form::RowMultipliers && config.worlds.contains(&WorldKind::Shift) {
+        return usage("row multipliers can be scaled alone (--world mask)".into());
+    }
     match unfit.iter().find(|(given, _)| *given) {
         Some((_, option)) => usage(format!("{option} is for networks of real numbers")),
         None => Ok(()),
+    }
+}
+
+/// What is edited, as options and records name it.
+fn name_of(how: (Int8Form, Int8Range)) -> &'static str {
+    match how {
+        (Int8Form::Weights, Int8Range::Grow) => "weights",
+        (Int8Form::Weights, Int8Range::Saturate) => "weights-saturating",
+        (Int8Form::RowMultipliers, _) => "row-multipliers",
     }
 }
 
@@ -85,17 +106,19 @@ fn impossible() -> String {
     format!("Impossible on integers: {}.", parts.join("; "))
 }
 
-/// Runs `unlearn` on targets that are trained (or `cached`), then quantised after their training.
+/// Runs `unlearn` on targets that are trained (or `cached`), then quantised after their training. `how` says
+/// what of the layer is edited, and what becomes of weights beyond ±127.
 ///
 /// # Errors
 /// As [`run::unlearn`](crate::run::unlearn), and for editors and options that integers do not allow.
 pub fn unlearn(
     config: &UnlearnConfig,
+    how: (Int8Form, Int8Range),
     data: &Prepared,
     cached: &dyn Fn(u64) -> Option<Target>,
     observer: &dyn Observer,
 ) -> Result<Int8Unlearned, RunError> {
-    validate(config)?;
+    validate(config, how.0)?;
     let plan = config.plan(data)?;
     let policies = config.policies(&plan)?;
     let targets = targets(config, data, cached, observer)?;
@@ -122,7 +145,7 @@ pub fn unlearn(
     let found = pool::map(&units, config.threads, |assignment| {
         let net =
             net_of(assignment).ok_or_else(|| RunError::Failed("a target is missing".into()))?;
-        unit::run(assignment, net, &config.target, observer)
+        unit::run(assignment, how, net, &config.target, observer)
     })?;
     let pairs: Vec<_> = units.iter().zip(&found).collect();
     let runs = pool::map(&pairs, config.threads, |(assignment, found)| {
@@ -139,6 +162,7 @@ pub fn unlearn(
     })?;
     let mut record = config.record();
     record.insert("target".into(), json!(NAME));
+    record.insert("int8".into(), json!(name_of(how)));
     let mut networks: Vec<(String, Quantised)> =
         nets.first().map(|net| ("target".into(), net.clone())).into_iter().collect();
     for (Assignment { world, unit }, found) in &pairs {
