@@ -58,6 +58,8 @@ enum Fault {
     ZeroDrifts,
     MaskAdds,
     RankTwo,
+    /// What is rounded to a grid, declared as if it were not.
+    RoundsUntold,
     StepTooLarge,
     AbsoluteStep,
 }
@@ -66,6 +68,8 @@ enum Fault {
 struct Toy {
     fault: Fault,
     mask: bool,
+    /// Mesh of the grid that weights are rounded to; 0 for none.
+    mesh: f32,
     clips: bool,
     original: [f32; WEIGHTS],
     weights: [f32; WEIGHTS],
@@ -86,6 +90,7 @@ impl Toy {
         Self {
             fault,
             mask,
+            mesh: 0.0,
             clips: false,
             original,
             weights,
@@ -176,6 +181,9 @@ impl Toy {
                     *weight *= 1.0 + step * product;
                 } else {
                     *weight += step * product;
+                }
+                if self.mesh > 0.0 {
+                    *weight = self.mesh * (*weight / self.mesh).round();
                 }
             }
         }
@@ -288,12 +296,18 @@ impl Env for Toy {
         };
         let edit = match self.mask {
             true => Edit::Mask,
+            false if self.mesh > 0.0 && !self.has(Fault::RoundsUntold) => {
+                Edit::Rounded { rank: 1, step: 0.5 * self.unit(), rounding: 0.5 * self.mesh }
+            }
             false => Edit::Shift { rank: 1, step: 0.5 * self.unit() },
         };
         Some(Edited { weights: &self.weights, inputs, outputs: WEIGHTS / inputs, edit })
     }
 
     fn rescale(&mut self, factor: f32) -> bool {
+        if self.mesh > 0.0 {
+            return false;
+        }
         for weight in &mut self.original {
             *weight *= factor;
         }
@@ -382,6 +396,29 @@ fn every_rule_catches_its_own_broken_environment() {
         let violation = check(&mut Toy::new(fault, true));
         assert!(violation.is_err_and(|violation| is(&violation)), "{fault:?} gave {violation:?}");
     }
+}
+
+/// Weights on a grid, whose mesh is a power of two.
+fn rounded(fault: Fault, mesh: f32) -> Toy {
+    let mut env = Toy::new(fault, false);
+    env.mesh = mesh;
+    env.original.iter_mut().for_each(|weight| *weight = mesh * (*weight / mesh).round());
+    env.weights = env.original;
+    env
+}
+
+#[test]
+fn a_shift_on_a_grid_has_its_own_promise() {
+    for mesh in [1.0 / 1024.0, 1.0 / 64.0, 0.25] {
+        assert_eq!(check(&mut rounded(Fault::None, mesh)), Ok(()), "{mesh}");
+    }
+    let untold = check(&mut rounded(Fault::RoundsUntold, 1.0 / 64.0));
+    let found = matches!(untold, Err(Violation::ShiftRank { .. } | Violation::ShiftStep { .. }));
+    assert!(found, "{untold:?}");
+    let rank = check(&mut rounded(Fault::RankTwo, 1.0 / 1024.0));
+    assert!(matches!(rank, Err(Violation::ShiftRank { .. })), "{rank:?}");
+    let step = check(&mut rounded(Fault::StepTooLarge, 1.0 / 1024.0));
+    assert!(matches!(step, Err(Violation::ShiftStep { .. })), "{step:?}");
 }
 
 #[test]

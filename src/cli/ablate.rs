@@ -67,6 +67,7 @@ pub(super) fn run(command: &Command) -> Result<(), RunError> {
              editor is ppo)"
         )));
     }
+    common.only_real()?;
     let (unlearn, data) =
         common.load(Forget { classes: &args.forget, ..Forget::default() }, &["ppo"], false)?;
     let store = part.out().map(run::Store::of_targets).transpose()?;

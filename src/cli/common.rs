@@ -52,7 +52,7 @@ impl DataArgs {
 /// A network that is loaded.
 #[derive(Args, Debug)]
 pub(super) struct ModelArgs {
-    /// Network file: reweight's own (.rwn), or safetensors
+    /// Network file: reweight's own (.rwn; evaluate also reads .rwq), or safetensors
     #[arg(long, value_name = "FILE")]
     pub(super) model: PathBuf,
     /// Layers of a network in safetensors (JSON)

@@ -95,6 +95,7 @@ fn unlearn(args: &UnlearnArgs) -> Result<(), RunError> {
         .map_err(|error| RunError::Usage(format!("--classes {classes}: {error}")))?;
     let all: Vec<&str> = EDITORS.iter().map(|editor| editor.name).collect();
     let first = classes.get(..1).unwrap_or_default();
+    common.only_real()?;
     let (unlearn, data) =
         common.load(Forget { classes: first, ..Forget::default() }, &all, false)?;
     let store = part.out.as_deref().map(run::Store::of_targets).transpose()?;

@@ -21,6 +21,13 @@ pub(super) struct Args {
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let kernel = args.kernel.kernel()?;
+    let file = &args.network.model;
+    if args.network.arch.is_none() && file.extension().is_some_and(|end| end == "rwq") {
+        let model = run::int8::load_int8(file)?;
+        let data = args.data.load_as_trained(&model.target)?;
+        let evaluation = model.evaluate(kernel, &data)?;
+        return print(&if args.json { evaluation.json() } else { evaluation.text() });
+    }
     let network = args.network.load()?;
     let data = match &network.foreign {
         Some(_) => args.data.load_for(&network)?,

@@ -4,8 +4,9 @@ use super::common::{DataArgs, MachineArgs, PolicyArgs, Widths, network_widths, p
 use super::progress::Progress;
 use clap::ValueEnum;
 use reweight::report;
-use reweight::run::{self, Erase, Prepared, Preset, RunError, TargetConfig, UnlearnConfig};
+use reweight::run::{self, Erase, Prepared, Preset, RunError, TargetConfig, UnlearnConfig, int8};
 use reweight::task::{Refit, RewardKind};
+use reweight::world::int8::{Int8Form, Int8Range};
 use reweight::world::{Unit, WorldKind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,10 @@ pub(super) struct Args {
     lira: Option<usize>,
     #[command(flatten)]
     common: Common,
+    /// What of an int8 target is edited: its weights (a row's scale grows where they leave 8 bits), its weights
+    /// held to 8 bits, or its rows' multipliers (mask world alone)
+    #[arg(long, value_enum, default_value = "weights")]
+    int8: Int8Name,
     /// Folder for results, report, edits and networks
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -46,8 +51,8 @@ pub(super) struct Forget<'a> {
 pub(super) struct Common {
     #[command(flatten)]
     data: DataArgs,
-    /// Network that is trained and edited
-    #[arg(long, value_name = "NAME", value_parser = ["digits-cnn"], default_value = "digits-cnn")]
+    /// Network that is trained and edited; digits-cnn-int8 is quantised after its training (unlearn alone)
+    #[arg(long, value_name = "NAME", value_parser = ["digits-cnn", int8::NAME], default_value = "digits-cnn")]
     target: String,
     /// Inputs x outputs of the layer fc2; a third number adds a hidden layer behind it
     #[arg(long, value_name = "INxOUT", value_parser = network_widths, default_value = "128x32")]
@@ -151,6 +156,24 @@ pub(super) enum UnitName {
 pub(super) enum RewardName {
     Probability,
     Accuracy,
+}
+
+/// What of an int8 target is edited.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Int8Name {
+    Weights,
+    WeightsSaturating,
+    RowMultipliers,
+}
+
+impl Int8Name {
+    fn how(self) -> (Int8Form, Int8Range) {
+        match self {
+            Self::Weights => (Int8Form::Weights, Int8Range::Grow),
+            Self::WeightsSaturating => (Int8Form::Weights, Int8Range::Saturate),
+            Self::RowMultipliers => (Int8Form::RowMultipliers, Int8Range::Grow),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -287,6 +310,24 @@ impl Common {
 }
 
 impl Common {
+    /// Whether the target is quantised.
+    fn is_int8(&self) -> bool {
+        self.model.is_none() && self.target == int8::NAME
+    }
+
+    /// Refuses targets that `unlearn` alone can edit.
+    ///
+    /// # Errors
+    /// [`RunError::Usage`].
+    pub(super) fn only_real(&self) -> Result<(), RunError> {
+        match self.is_int8() {
+            true => {
+                Err(RunError::Usage(format!("--target {}: unlearn alone edits it", int8::NAME)))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// The first option of those that a grid of settings decides, where one is given.
     pub(super) fn varied_by_grid(&self) -> Option<&'static str> {
         let given = [
@@ -350,7 +391,10 @@ pub(super) fn key(config: &UnlearnConfig, data: &Prepared) -> String {
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<(), RunError> {
-    let Args { forget, forget_random, lira, common, out } = args;
+    let Args { forget, forget_random, lira, common, int8: form, out } = args;
+    if *form != Int8Name::Weights && !common.is_int8() {
+        return Err(RunError::Usage(format!("--int8 is for --target {}", int8::NAME)));
+    }
     let editors: Vec<&str> = match forget_random {
         None => run::DEFAULT_EDITORS.to_vec(),
         // There is no logit to mask.
@@ -364,22 +408,43 @@ pub(super) fn run(args: &Args) -> Result<(), RunError> {
     let progress = Progress::new(common.machine.quiet);
     let key = key(&config, &data);
     let cached = |seed| store.as_ref().and_then(|store| store.target(&key, seed));
+    if common.is_int8() {
+        let mut unlearned = int8::unlearn(&config, form.how(), &data, &cached, &progress)?;
+        progress.clear();
+        unlearned.results.summary = report::summarise(&unlearned.results.runs);
+        if let Some(store) = &store {
+            int8::save(store, &key, &unlearned)?;
+        }
+        return show(common, store.as_ref(), &unlearned.results, "networks");
+    }
     let mut unlearned = run::unlearn(&config, &data, &cached, &progress)?;
     progress.clear();
     unlearned.results.summary = report::summarise(&unlearned.results.runs);
     if let Some(store) = &store {
         store.save(&key, config.model.as_deref(), &unlearned)?;
-        report::write_all(store.dir(), &unlearned.results)
+    }
+    show(common, store.as_ref(), &unlearned.results, "edits, networks")
+}
+
+/// Writes the report, if there is a folder for it, and prints what was asked for.
+fn show(
+    common: &Common,
+    store: Option<&run::Store>,
+    results: &run::record::Results,
+    files: &str,
+) -> Result<(), RunError> {
+    if let Some(store) = store {
+        report::write_all(store.dir(), results)
             .map_err(|error| RunError::Failed(error.to_string()))?;
     }
     if common.json {
-        return print(&report::json(&unlearned.results));
+        return print(&report::json(results));
     }
-    print(&report::table(&unlearned.results))?;
-    if let Some(dir) = out {
+    print(&report::table(results))?;
+    if let Some(store) = store {
         print(&format!(
-            "\nWritten to {}: report.md, results.json, results.csv, edits, networks\n",
-            dir.display()
+            "\nWritten to {}: report.md, results.json, results.csv, {files}\n",
+            store.dir().display()
         ))?;
     }
     Ok(())

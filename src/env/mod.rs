@@ -78,6 +78,16 @@ pub enum Edit {
         /// Largest change of one weight in one step.
         step: f32,
     },
+    /// As [`Shift`](Self::Shift), and the sum is then rounded to a grid: it lies within `rounding` of a shift of
+    /// that rank and step. Weights that are integers times a scale cannot promise more.
+    Rounded {
+        /// Largest rank of one step's change before it is rounded.
+        rank: usize,
+        /// Largest change of one weight in one step before it is rounded.
+        step: f32,
+        /// Half of the widest mesh of the grid.
+        rounding: f32,
+    },
 }
 
 /// The weights that an editing environment holds now.

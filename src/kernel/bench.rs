@@ -103,6 +103,12 @@ pub fn run(kernel: Kernel, effort: Duration, mut each: impl FnMut(&Timing)) {
     ] {
         each(&product_case(kernel, effort, product, samples, inputs, outputs));
     }
+    for (samples, inputs, outputs) in [(2000, 128, 32), (2000, 32, 10)] {
+        for sums_alone in [true, false] {
+            let size = (samples, inputs, outputs);
+            each(&super::int8::bench::product(kernel, effort, size, sums_alone));
+        }
+    }
     each(&convolution(kernel, effort, false));
     each(&convolution(kernel, effort, true));
     functions(kernel, effort, &mut each);

@@ -32,6 +32,7 @@ mod conv;
 mod dispatch;
 mod element;
 mod function;
+pub mod int8;
 mod isa;
 mod layout;
 mod low_rank;

@@ -195,6 +195,7 @@ static FOUND: AtomicU8 = AtomicU8::new(0);
 const ASKED: u8 = 1;
 const AVX2: u8 = 2;
 const AVX512: u8 = 4;
+const VNNI: u8 = 8;
 
 /// True when the processor and the operating system support AVX2 and FMA.
 pub(super) fn has_avx2() -> bool {
@@ -204,6 +205,11 @@ pub(super) fn has_avx2() -> bool {
 /// True when they also support AVX-512F.
 pub(super) fn has_avx512() -> bool {
     found() & AVX512 != 0
+}
+
+/// True when they also support AVX-512 VNNI.
+pub(super) fn has_vnni() -> bool {
+    found() & VNNI != 0
 }
 
 fn found() -> u8 {
@@ -237,7 +243,9 @@ fn ask() -> u8 {
     let (ymm, zmm) = (enabled & 0x06 == 0x06, enabled & 0xe6 == 0xe6);
     let avx2 = ymm && bit(seven.ebx, 5);
     let avx512 = avx2 && zmm && bit(seven.ebx, 16);
-    ASKED | if avx2 { AVX2 } else { 0 } | if avx512 { AVX512 } else { 0 }
+    let vnni = avx512 && bit(seven.ecx, 11);
+    let flag = |has: bool, flag: u8| if has { flag } else { 0 };
+    ASKED | flag(avx2, AVX2) | flag(avx512, AVX512) | flag(vnni, VNNI)
 }
 
 /// Extended control register 0.
@@ -256,6 +264,8 @@ mod tests {
     fn detection_agrees_with_the_standard_library() {
         let avx2 = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
         assert_eq!(super::has_avx2(), avx2);
-        assert_eq!(super::has_avx512(), avx2 && std::is_x86_feature_detected!("avx512f"));
+        let avx512 = avx2 && std::is_x86_feature_detected!("avx512f");
+        assert_eq!(super::has_avx512(), avx512);
+        assert_eq!(super::has_vnni(), avx512 && std::is_x86_feature_detected!("avx512vnni"));
     }
 }

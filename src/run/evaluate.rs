@@ -106,46 +106,60 @@ pub fn evaluate(
     parameters: &[f32],
     data: &Prepared,
 ) -> Result<Evaluation, RunError> {
-    if stack.outputs() < data.classes {
-        return Err(RunError::Failed(format!(
-            "the network tells {} classes apart, {} has {}",
-            stack.outputs(),
-            data.name,
-            data.classes
-        )));
-    }
-    let part = |name: &'static str, part: &Part| -> Result<PartAccuracy, RunError> {
+    fits(stack.outputs(), data)?;
+    let part = |(name, part): (&'static str, &Part)| -> Result<PartAccuracy, RunError> {
         let mut heap = Heap::new(Plain::need(stack));
         let mut arena = heap.arena();
         let mut net = Plain::new(kernel, stack, parameters, part.samples(), &mut arena)
             .map_err(ForwardError::TooSmall)?;
-        let (mut samples, mut right) = (vec![0; data.classes], vec![0; data.classes]);
-        let mut fault = Ok(());
-        net.for_each_logits(&mut |logits| {
-            let mut predicted = [0u32; LANES];
-            let count = logits.batch.samples();
-            let Some(predicted) = predicted.get_mut(..count) else { return };
-            fault =
-                fault.and(kernel.argmax(logits.batch, logits.classes, logits.values, predicted));
-            for (&label, &class) in part.labels().iter().skip(logits.first).zip(&*predicted) {
-                let label = usize::from(label);
-                if let (Some(samples), Some(right)) = (samples.get_mut(label), right.get_mut(label))
-                {
-                    *samples += 1;
-                    *right += usize::from(class as usize == label);
-                }
-            }
-        })?;
-        fault?;
-        Ok(PartAccuracy { part: name, samples, right })
+        Ok(count(&mut net, name, part.labels(), data.classes)?)
     };
     Ok(Evaluation {
         digest: network_digest(parameters),
         data: data.name.clone(),
-        parts: vec![
-            part(if data.loaded { "probe" } else { "train" }, &data.train_panels)?,
-            part("reward", &data.reward)?,
-            part("test", &data.test)?,
-        ],
+        parts: parts(data).into_iter().map(part).collect::<Result<_, _>>()?,
     })
+}
+
+/// Checks that a network of so many outputs tells the classes of `data` apart.
+pub(super) fn fits(outputs: usize, data: &Prepared) -> Result<(), RunError> {
+    if outputs < data.classes {
+        return Err(RunError::Failed(format!(
+            "the network tells {outputs} classes apart, {} has {}",
+            data.name, data.classes
+        )));
+    }
+    Ok(())
+}
+
+/// The parts of `data` with their names.
+pub(super) fn parts(data: &Prepared) -> [(&'static str, &Part); 3] {
+    let first = if data.loaded { "probe" } else { "train" };
+    [(first, &data.train_panels), ("reward", &data.reward), ("test", &data.test)]
+}
+
+/// Counts what a network gets right of the samples that it runs over.
+pub(super) fn count(
+    net: &mut dyn Forward,
+    part: &'static str,
+    labels: &[u8],
+    classes: usize,
+) -> Result<PartAccuracy, ForwardError> {
+    let (mut samples, mut right) = (vec![0; classes], vec![0; classes]);
+    let (kernel, mut fault) = (net.kernel(), Ok(()));
+    net.for_each_logits(&mut |logits| {
+        let mut predicted = [0u32; LANES];
+        let count = logits.batch.samples();
+        let Some(predicted) = predicted.get_mut(..count) else { return };
+        fault = fault.and(kernel.argmax(logits.batch, logits.classes, logits.values, predicted));
+        for (&label, &class) in labels.iter().skip(logits.first).zip(&*predicted) {
+            let label = usize::from(label);
+            if let (Some(samples), Some(right)) = (samples.get_mut(label), right.get_mut(label)) {
+                *samples += 1;
+                *right += usize::from(class as usize == label);
+            }
+        }
+    })?;
+    fault?;
+    Ok(PartAccuracy { part, samples, right })
 }

@@ -191,6 +191,7 @@ pub fn inspect(path: &Path) -> Result<String, RunError> {
                 let _ = writeln!(text, "  {:<8} {what}{rms}", layer.name());
             }
         }
+        FileKind::Int8Network => text += &super::int8::load_int8(path)?.describe(),
         FileKind::Edit | FileKind::WordEdit | FileKind::Edits => {
             text += &describe_edit(&bytes, path)?;
         }
@@ -266,7 +267,7 @@ impl Store {
         &self.dir
     }
 
-    fn networks(&self) -> PathBuf {
+    pub(super) fn networks(&self) -> PathBuf {
         self.dir.join("networks")
     }
 

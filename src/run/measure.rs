@@ -5,7 +5,7 @@ use super::prepare::{Part, Prepared};
 use super::record::Figures;
 use crate::kernel::Kernel;
 use crate::metric;
-use crate::model::{Forward, Plain, Split};
+use crate::model::{Forward, ForwardError, Plain, Split};
 use crate::nn::Stack;
 use crate::slab::Heap;
 use crate::task::{Kept, Score, Task, Unlearning};
@@ -24,11 +24,11 @@ impl Gauge<'_> {
         &self,
         part: &Part,
         parameters: &[f32],
-        look: impl FnOnce(&mut Plain<'_>) -> Result<R, crate::model::ForwardError>,
+        look: impl FnOnce(&mut Plain<'_>) -> Result<R, ForwardError>,
     ) -> Result<R, RunError> {
         let mut heap = Heap::new(Plain::need(self.stack));
         let mut arena = heap.arena();
-        let too_small = |error| RunError::from(crate::model::ForwardError::TooSmall(error));
+        let too_small = |error| RunError::from(ForwardError::TooSmall(error));
         let mut net = Plain::new(self.kernel, self.stack, parameters, part.samples(), &mut arena)
             .map_err(too_small)?;
         Ok(look(&mut net)?)
@@ -109,25 +109,34 @@ impl Gauge<'_> {
             Some(_) => (&self.data.reward, Split::Reward),
         };
         let (task, labels) = (self.task, part.labels());
-        self.on(part, parameters, |net| {
-            let (kernel, mut rows) = (net.kernel(), Vec::new());
-            let mut fault = Ok(());
-            net.for_each_logits(&mut |logits| {
-                let (batch, classes) = (logits.batch, logits.classes);
-                fault = fault.and(kernel.softmax(batch, classes, logits.values));
-                for sample in 0..batch.samples() {
-                    let index = logits.first + sample;
-                    if labels.get(index).is_some_and(|&label| task.forgets(split, index, label)) {
-                        rows.extend((0..classes).filter_map(|class| {
-                            logits.values.get(batch.at(classes, sample, class))
-                        }));
-                    }
-                }
-            })?;
-            fault?;
-            Ok(rows)
-        })
+        self.on(part, parameters, |net| outputs_on_forget(net, task, split, labels))
     }
+}
+
+/// Softmax outputs of a network on the forget samples of the split that it runs over.
+pub(super) fn outputs_on_forget(
+    net: &mut dyn Forward,
+    task: Unlearning<'_>,
+    split: Split,
+    labels: &[u8],
+) -> Result<Vec<f32>, ForwardError> {
+    let (kernel, mut rows) = (net.kernel(), Vec::new());
+    let mut fault = Ok(());
+    net.for_each_logits(&mut |logits| {
+        let (batch, classes) = (logits.batch, logits.classes);
+        fault = fault.and(kernel.softmax(batch, classes, logits.values));
+        for sample in 0..batch.samples() {
+            let index = logits.first + sample;
+            if labels.get(index).is_some_and(|&label| task.forgets(split, index, label)) {
+                rows.extend(
+                    (0..classes)
+                        .filter_map(|class| logits.values.get(batch.at(classes, sample, class))),
+                );
+            }
+        }
+    })?;
+    fault?;
+    Ok(rows)
 }
 
 /// Jensen–Shannon divergence of the outputs on the forget test samples to those of the retrained network,

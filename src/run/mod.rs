@@ -18,6 +18,7 @@ mod erase;
 mod error;
 mod evaluate;
 mod files;
+pub mod int8;
 mod layers;
 mod lira;
 mod loaded;

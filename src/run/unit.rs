@@ -315,7 +315,7 @@ impl Unit<'_> {
 
     /// What an editor that sees the layer asks of it: one view per class. Other classes that are
     /// forgotten in the same edit count for nothing.
-    fn requests(&self, policies: Option<&Policies<'_>>) -> Vec<NeuronRequest> {
+    pub(super) fn requests(&self, policies: Option<&Policies<'_>>) -> Vec<NeuronRequest> {
         if !matches!(self.editor.view, View::Neurons | View::Policy) {
             return Vec::new();
         }

@@ -26,6 +26,8 @@ pub enum FileKind {
     WordEdit,
     /// Edits of several layers, and outputs that are switched off (`.rwe`).
     Edits,
+    /// A network in 8-bit integers (`.rwq`).
+    Int8Network,
 }
 
 impl FileKind {
@@ -36,10 +38,11 @@ impl FileKind {
             Self::Policy => b'P',
             Self::WordEdit => b'W',
             Self::Edits => b'M',
+            Self::Int8Network => b'Q',
         }
     }
 
-    /// "a network", "an edit", "a policy", "an edit of some inputs" or "several edits".
+    /// "a network", "an edit", "a policy", "an edit of some inputs", "several edits" or "an int8 network".
     pub const fn name(self) -> &'static str {
         match self {
             Self::Network => "a network",
@@ -47,6 +50,7 @@ impl FileKind {
             Self::Policy => "a policy",
             Self::WordEdit => "an edit of some inputs",
             Self::Edits => "several edits",
+            Self::Int8Network => "an int8 network",
         }
     }
 }
@@ -156,8 +160,14 @@ pub fn peek(bytes: &[u8]) -> Result<Head, SnapshotError> {
     let cut = SnapshotError::Length { expected: HEAD, found: bytes.len() };
     let (head, body) = bytes.split_at_checked(HEAD).ok_or(cut)?;
     let &[_, _, _, byte, v0, v1, l0, l1, l2, l3, c0, c1, c2, c3] = head else { return Err(cut) };
-    let kinds =
-        [FileKind::Network, FileKind::Edit, FileKind::Policy, FileKind::WordEdit, FileKind::Edits];
+    let kinds = [
+        FileKind::Network,
+        FileKind::Edit,
+        FileKind::Policy,
+        FileKind::WordEdit,
+        FileKind::Edits,
+        FileKind::Int8Network,
+    ];
     let kind = kinds.into_iter().find(|kind| kind.byte() == byte);
     let kind = kind.ok_or(SnapshotError::UnknownKind { byte })?;
     let version = u16::from_le_bytes([v0, v1]);
@@ -219,6 +229,16 @@ impl<'b> Reader<'b> {
         Ok(value)
     }
 
+    /// The next `len` bytes as they are.
+    pub(super) fn bytes(&mut self, len: usize) -> Result<&'b [u8], SnapshotError> {
+        let (bytes, rest) = self
+            .rest
+            .split_at_checked(len)
+            .ok_or(self.malformed("as many bytes as the sizes call for"))?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
     /// The rest of the body as exactly `count` finite values.
     pub(super) fn values(self, count: usize) -> Result<Values<'b>, SnapshotError> {
         if count.checked_mul(4) != Some(self.rest.len()) {
@@ -273,6 +293,15 @@ impl<'o> Writer<'o> {
         let rest = self.out.get_mut(self.used..).ok_or(too_small)?;
         let written = postcard::to_slice(value, rest).map_err(|_| too_small)?;
         self.used += written.len();
+        Ok(())
+    }
+
+    pub(super) fn bytes(&mut self, bytes: impl Iterator<Item = u8>) -> Result<(), SnapshotError> {
+        for byte in bytes {
+            let too_small = self.too_small();
+            *self.out.get_mut(self.used).ok_or(too_small)? = byte;
+            self.used += 1;
+        }
         Ok(())
     }
 

@@ -10,11 +10,13 @@
 mod container;
 mod edit;
 mod edits;
+mod int8;
 mod network;
 mod policy;
 
 pub use container::{FileKind, HEAD, Head, MAGIC, SnapshotError, VERSION, peek};
 pub use edit::{EditFile, encode_columns};
 pub use edits::{EditsFile, MOST_EDITS};
+pub use int8::Int8File;
 pub use network::NetworkFile;
 pub use policy::PolicyFile;

@@ -1,6 +1,6 @@
 //! Networks as files: layers and parameters.
 
-use super::container::{FileKind, HEAD, SnapshotError, Values, Writer, open};
+use super::container::{FileKind, HEAD, Reader, SnapshotError, Values, Writer, open};
 use crate::kernel::{Conv2d, Pool2d};
 use crate::nn::{Kind, MAX_LAYERS, Stack};
 use serde::{Deserialize, Serialize};
@@ -21,10 +21,10 @@ pub struct NetworkFile<'b> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Record<'b> {
-    name: &'b str,
-    origin: &'b str,
-    seed: u64,
+pub(super) struct Record<'b> {
+    pub(super) name: &'b str,
+    pub(super) origin: &'b str,
+    pub(super) seed: u64,
     input: [u32; 3],
     layers: u32,
 }
@@ -85,46 +85,14 @@ impl<'b> NetworkFile<'b> {
         parameters: &[f32],
         out: &mut [u8],
     ) -> Result<usize, SnapshotError> {
-        let bad = |expected| SnapshotError::Malformed { offset: HEAD, expected };
         if parameters.len() != stack.parameters() {
-            return Err(bad("as many parameters as the layers call for"));
+            return Err(SnapshotError::Malformed {
+                offset: HEAD,
+                expected: "as many parameters as the layers call for",
+            });
         }
-        let small = |size: usize| u32::try_from(size).map_err(|_| bad("sizes below 2^32"));
-        let pair = |[a, b]: [usize; 2]| Ok::<_, SnapshotError>([small(a)?, small(b)?]);
-        let shape =
-            |[a, b, c]: [usize; 3]| Ok::<_, SnapshotError>([small(a)?, small(b)?, small(c)?]);
-        let input = shape(stack.input())?;
-        let layers = small(stack.layers().len())?;
         let mut writer = Writer::new(FileKind::Network, out);
-        writer.record(&Record { name, origin, seed, input, layers })?;
-        for layer in stack.layers() {
-            let kind = match *layer.kind() {
-                Kind::Dense { outputs, bias, .. } => {
-                    KindRecord::Dense { outputs: small(outputs)?, bias }
-                }
-                Kind::Conv2d { conv, bias } => KindRecord::Conv2d {
-                    input: shape(conv.input)?,
-                    channels: small(conv.channels)?,
-                    kernel: pair(conv.kernel)?,
-                    stride: pair(conv.stride)?,
-                    padding: pair(conv.padding)?,
-                    bias,
-                },
-                Kind::MaxPool(pool) => KindRecord::MaxPool {
-                    input: shape(pool.input)?,
-                    window: pair(pool.window)?,
-                    stride: pair(pool.stride)?,
-                },
-                Kind::AveragePool(pool) => KindRecord::AveragePool {
-                    input: shape(pool.input)?,
-                    window: pair(pool.window)?,
-                    stride: pair(pool.stride)?,
-                },
-                Kind::Relu => KindRecord::Relu,
-                Kind::Tanh => KindRecord::Tanh,
-            };
-            writer.record(&LayerRecord { name: layer.name(), kind })?;
-        }
+        write_stack(&mut writer, name, origin, seed, stack)?;
         writer.values(parameters)?;
         writer.finish()
     }
@@ -135,18 +103,7 @@ impl<'b> NetworkFile<'b> {
     /// [`SnapshotError`].
     pub fn read(bytes: &'b [u8]) -> Result<Self, SnapshotError> {
         let mut reader = open(FileKind::Network, bytes)?;
-        let head: Record<'b> = reader.record("the description of a network")?;
-        if head.layers as usize > MAX_LAYERS {
-            return Err(reader.malformed("no more layers than a network can have"));
-        }
-        let mut stack = Stack::new(head.input.map(|size| size as usize));
-        for _ in 0..head.layers {
-            let layer: LayerRecord<'b> = reader.record("a layer")?;
-            let kind = kind(&layer.kind, &stack);
-            stack
-                .add(layer.name, kind)
-                .map_err(|_| reader.malformed("a layer that fits the one before"))?;
-        }
+        let (head, stack) = read_stack(&mut reader)?;
         let parameters = reader.values(stack.parameters())?;
         Ok(Self { name: head.name, origin: head.origin, seed: head.seed, stack, parameters })
     }
@@ -165,6 +122,71 @@ impl<'b> NetworkFile<'b> {
     pub fn parameters(&self) -> impl Iterator<Item = f32> + '_ {
         self.parameters.iter()
     }
+}
+
+/// Writes what the layers are.
+pub(super) fn write_stack(
+    writer: &mut Writer<'_>,
+    name: &str,
+    origin: &str,
+    seed: u64,
+    stack: &Stack,
+) -> Result<(), SnapshotError> {
+    let bad = |expected| SnapshotError::Malformed { offset: HEAD, expected };
+    let small = |size: usize| u32::try_from(size).map_err(|_| bad("sizes below 2^32"));
+    let pair = |[a, b]: [usize; 2]| Ok::<_, SnapshotError>([small(a)?, small(b)?]);
+    let shape = |[a, b, c]: [usize; 3]| Ok::<_, SnapshotError>([small(a)?, small(b)?, small(c)?]);
+    let input = shape(stack.input())?;
+    let layers = small(stack.layers().len())?;
+    writer.record(&Record { name, origin, seed, input, layers })?;
+    for layer in stack.layers() {
+        let kind = match *layer.kind() {
+            Kind::Dense { outputs, bias, .. } => {
+                KindRecord::Dense { outputs: small(outputs)?, bias }
+            }
+            Kind::Conv2d { conv, bias } => KindRecord::Conv2d {
+                input: shape(conv.input)?,
+                channels: small(conv.channels)?,
+                kernel: pair(conv.kernel)?,
+                stride: pair(conv.stride)?,
+                padding: pair(conv.padding)?,
+                bias,
+            },
+            Kind::MaxPool(pool) => KindRecord::MaxPool {
+                input: shape(pool.input)?,
+                window: pair(pool.window)?,
+                stride: pair(pool.stride)?,
+            },
+            Kind::AveragePool(pool) => KindRecord::AveragePool {
+                input: shape(pool.input)?,
+                window: pair(pool.window)?,
+                stride: pair(pool.stride)?,
+            },
+            Kind::Relu => KindRecord::Relu,
+            Kind::Tanh => KindRecord::Tanh,
+        };
+        writer.record(&LayerRecord { name: layer.name(), kind })?;
+    }
+    Ok(())
+}
+
+/// Reads what the layers are.
+pub(super) fn read_stack<'b>(
+    reader: &mut Reader<'b>,
+) -> Result<(Record<'b>, Stack), SnapshotError> {
+    let head: Record<'b> = reader.record("the description of a network")?;
+    if head.layers as usize > MAX_LAYERS {
+        return Err(reader.malformed("no more layers than a network can have"));
+    }
+    let mut stack = Stack::new(head.input.map(|size| size as usize));
+    for _ in 0..head.layers {
+        let layer: LayerRecord<'b> = reader.record("a layer")?;
+        let kind = kind(&layer.kind, &stack);
+        stack
+            .add(layer.name, kind)
+            .map_err(|_| reader.malformed("a layer that fits the one before"))?;
+    }
+    Ok((head, stack))
 }
 
 /// The layer that a record describes, behind the layers of `stack`.

@@ -1,6 +1,7 @@
 //! How an action changes weights.
 
 use super::config::{Config, Unit, WorldKind};
+use crate::env::EnvError;
 use crate::error::ShapeError;
 use crate::kernel::{Batch, Kernel, Start};
 use crate::slab::Need;
@@ -88,4 +89,35 @@ impl Change {
             }
         }
     }
+}
+
+/// Checks an action and keeps it as it will be carried out.
+pub(super) fn carry_out(clip: bool, action: &[f32], to: &mut [f32]) -> Result<(), EnvError> {
+    let (expected, found) = (to.len(), action.len());
+    if expected != found {
+        return Err(EnvError::Length { what: "the action", expected, found });
+    }
+    // No early exit, so that the loop takes vectors: actions are seldom out of range.
+    let inside = |value: &f32| (*value >= -1.0) & (*value <= 1.0);
+    if action.iter().fold(true, |all, value| all & inside(value)) {
+        to.copy_from_slice(action);
+        return Ok(());
+    }
+    if let Some(index) = action.iter().position(|value| !value.is_finite()) {
+        return Err(EnvError::NotFinite { index });
+    }
+    let outside = action.iter().position(|value| !inside(value));
+    match (outside, clip) {
+        (Some(index), false) => {
+            let value = action.get(index).copied().unwrap_or_default();
+            return Err(EnvError::OutOfRange { index, value });
+        }
+        (Some(_), true) => {
+            for (to, &from) in to.iter_mut().zip(action) {
+                *to = from.clamp(-1.0, 1.0);
+            }
+        }
+        (None, _) => {}
+    }
+    Ok(())
 }

@@ -15,6 +15,7 @@ mod columns;
 mod config;
 mod env;
 mod error;
+pub mod int8;
 mod neuron;
 mod part;
 mod value;

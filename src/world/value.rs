@@ -1,5 +1,6 @@
 //! What an action makes of a world's weights, and what the network is then worth.
 
+use super::action::carry_out;
 use super::config::{RewardForm, WorldKind};
 use super::env::World;
 use crate::env::EnvError;
@@ -90,33 +91,7 @@ impl World<'_> {
 
     /// Checks an action and keeps it as it will be carried out.
     pub(super) fn take(&mut self, action: &[f32]) -> Result<(), EnvError> {
-        let (expected, found) = (self.action.len(), action.len());
-        if expected != found {
-            return Err(EnvError::Length { what: "the action", expected, found });
-        }
-        // No early exit, so that the loop takes vectors: actions are seldom out of range.
-        let inside = |value: &f32| (*value >= -1.0) & (*value <= 1.0);
-        if action.iter().fold(true, |all, value| all & inside(value)) {
-            self.action.copy_from_slice(action);
-            return Ok(());
-        }
-        if let Some(index) = action.iter().position(|value| !value.is_finite()) {
-            return Err(EnvError::NotFinite { index });
-        }
-        let outside = action.iter().position(|value| !inside(value));
-        match (outside, self.config.clip) {
-            (Some(index), false) => {
-                let value = action.get(index).copied().unwrap_or_default();
-                return Err(EnvError::OutOfRange { index, value });
-            }
-            (Some(_), true) => {
-                for (to, &from) in self.action.iter_mut().zip(action) {
-                    *to = from.clamp(-1.0, 1.0);
-                }
-            }
-            (None, _) => {}
-        }
-        Ok(())
+        carry_out(self.config.clip, action, self.action)
     }
 
     /// Forms the weights after the action that was taken, in every part's `trial`.

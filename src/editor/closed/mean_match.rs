@@ -48,7 +48,7 @@ pub(in crate::editor) fn aim(
     for (index, &layer) in job.layers().iter().enumerate() {
         let (inputs, outputs) = source.shape(layer)?;
         let edited = job.edited_part(index).map(|edited| edited.edit);
-        let Some(Edit::Shift { rank, step }) = edited else {
+        let Some(Edit::Shift { rank, step } | Edit::Rounded { rank, step, .. }) = edited else {
             return Err(EditError::Unfit("mean match acts in shift world alone"));
         };
         let classes = source.forget.len();

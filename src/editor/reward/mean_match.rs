@@ -80,7 +80,7 @@ fn factors(job: &Job<'_>, action: &mut [f32]) -> Result<Vec<Factor, MOST_FACTORS
     let mut factors = Vec::new();
     let mut first = 0;
     for edited in (0..job.layers().len()).map_while(|index| job.edited_part(index)) {
-        let Edit::Shift { rank, .. } = edited.edit else { continue };
+        let (Edit::Shift { rank, .. } | Edit::Rounded { rank, .. }) = edited.edit else { continue };
         for factor in 0..rank {
             let start = first + factor * edited.outputs;
             let own = action.get_mut(start..start + edited.outputs).unwrap_or_default();

@@ -85,7 +85,13 @@ fn check_part(
             }
             Ok(())
         }
-        Edit::Shift { rank, step: limit } => {
+        Edit::Shift { .. } | Edit::Rounded { .. } => {
+            let (rank, step_limit, mesh) = match edited.edit {
+                Edit::Rounded { rank, step, rounding } => (rank, step, rounding),
+                Edit::Shift { rank, step } => (rank, step, 0.0),
+                Edit::Mask => (0, 0.0, 0.0),
+            };
+            let limit = step_limit + mesh;
             let mut largest = 0.0f32;
             for ((index, (&before, &after)), slot) in pairs.zip(&mut *change) {
                 let change = after - before;
@@ -101,7 +107,9 @@ fn check_part(
             // Each change carries the rounding of the weight it was added to; an elimination
             // step can double what the entries carry.
             let growth = (1u32 << rank.min(12)) as f32;
-            if rest > 4.0 * f32::EPSILON * growth * largest {
+            // Of what a grid adds, it can leave four times as much (and a little, where a pivot is as small).
+            let of_mesh = 2.0 * mesh * (1u64 << (3 * rank.min(12))) as f32;
+            if rest > 4.0 * f32::EPSILON * growth * largest + of_mesh {
                 return Err(Violation::ShiftRank { step, rank, rest });
             }
             Ok(())

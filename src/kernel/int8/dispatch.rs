@@ -1,0 +1,57 @@
+//! The choice between the forms of a product.
+
+use super::{DenseI8, OutputI8, portable};
+use crate::kernel::Kernel;
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::{Backend, x86::has_vnni};
+
+#[cfg(target_arch = "x86_64")]
+use super::x86::{avx2, vnni};
+
+impl Kernel {
+    /// Packs weights for this kernel; the portable one needs none.
+    pub(super) fn run_pack_i8(self, inputs: usize, weights: &[i8], packed: &mut [i32]) {
+        match self.backend() {
+            // SAFETY: a `Kernel` of this backend exists only where there is AVX-512F, and `has_vnni` has asked
+            // for the rest.
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512 if has_vnni() => unsafe { vnni::pack(inputs, weights, packed) },
+            // SAFETY: a `Kernel` of either backend exists only where there is AVX2.
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 | Backend::Avx512 => unsafe { avx2::pack(inputs, weights, packed) },
+            _ => packed.fill(0),
+        }
+    }
+
+    pub(super) fn run_dense_i8_sums(self, layer: &DenseI8<'_>, x: &[i8], y: &mut [i32]) {
+        match self.backend() {
+            _ if layer.packed.is_empty() => portable::dense(layer, x, y, |_, sum| sum),
+            // SAFETY: as for `run_pack_i8`.
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512 if has_vnni() => unsafe { vnni::sums(layer, x, y) },
+            // SAFETY: as for `run_pack_i8`.
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 | Backend::Avx512 => unsafe { avx2::sums(layer, x, y) },
+            _ => portable::dense(layer, x, y, |_, sum| sum),
+        }
+    }
+
+    pub(super) fn run_dense_i8(
+        self,
+        layer: &DenseI8<'_>,
+        output: &OutputI8<'_>,
+        x: &[i8],
+        y: &mut [i8],
+    ) {
+        match self.backend() {
+            _ if layer.packed.is_empty() => portable::dense(layer, x, y, output.finish()),
+            // SAFETY: as for `run_pack_i8`.
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512 if has_vnni() => unsafe { vnni::bytes(layer, output, x, y) },
+            // SAFETY: as for `run_pack_i8`.
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 | Backend::Avx512 => unsafe { avx2::bytes(layer, output, x, y) },
+            _ => portable::dense(layer, x, y, output.finish()),
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Products with outputs in the lanes: packed weights are vectors, a few inputs at a time are spread.
+//!
+//! The algorithm exists once, over a [`Dot`]: an instruction that multiplies the inputs of a word (two or four)
+//! with as many weights in each lane and adds the products to the lane's sum. All sums are exact modulo 2³².
+
+// Loops over M and V are counted, so that they unroll and a tile stays in registers.
+#![allow(clippy::needless_range_loop)]
+
+use super::{DenseI8, OutputI8};
+use crate::kernel::tile::split;
+use core::array;
+
+/// Outputs in a panel of packed weights.
+pub(super) const LANES: usize = 16;
+/// Most samples of a tile.
+pub(super) const MOST_ROWS: usize = 8;
+/// Words of a sample that are made at a time.
+const WORDS: usize = 256;
+/// Panels that share a sample's words.
+const GROUP: usize = 4;
+
+/// Words of `MOST_ROWS` samples.
+type Words = [[i32; WORDS]; MOST_ROWS];
+
+/// An instruction that multiplies and adds. A value of the type proves that the processor has it.
+pub(super) trait Dot: Copy {
+    /// Sixteen sums, or sixteen words.
+    type Vector: Copy;
+    /// Inputs in a word.
+    const INPUTS: usize;
+    /// Most samples of a tile.
+    const ROWS: usize;
+    /// Panels of a tile, 1 or 2.
+    const PANELS: usize;
+
+    /// Sixteen words.
+    fn load(self, words: &[i32; LANES]) -> Self::Vector;
+
+    /// Sixteen times the same word.
+    fn splat(self, word: i32) -> Self::Vector;
+
+    /// Adds the products of inputs and weights to the sums, lane by lane.
+    fn add(self, sums: Self::Vector, inputs: Self::Vector, weights: Self::Vector) -> Self::Vector;
+
+    /// Writes sixteen sums.
+    fn store(self, sums: Self::Vector, to: &mut [i32; LANES]);
+
+    /// Makes words of inputs; the last is filled up with what counts as 0 beside weights of 0.
+    fn words(self, inputs: &[i8], zero: i8, to: &mut [i32]);
+
+    /// The word of up to [`INPUTS`](Self::INPUTS) weights, filled up with 0.
+    fn weights(weights: &[i8]) -> i32;
+
+    /// What the products lack, for each unit of the sum of a row's weights.
+    fn lacks(zero: i8) -> i32;
+}
+
+/// What is done with finished sums.
+pub(super) trait Finish {
+    type Output;
+    /// What it takes for the rows of a panel.
+    type Ready: Copy;
+    fn ready(&self, first: usize) -> Self::Ready;
+    fn finish(ready: &Self::Ready, sums: &[i32; LANES], to: &mut [Self::Output]);
+}
+
+/// Sums as they are.
+pub(super) struct Sums;
+
+impl Finish for Sums {
+    type Output = i32;
+    type Ready = ();
+
+    #[inline(always)]
+    fn ready(&self, _: usize) {}
+
+    #[inline(always)]
+    fn finish(&(): &(), sums: &[i32; LANES], to: &mut [i32]) {
+        match to.first_chunk_mut::<LANES>() {
+            Some(to) => *to = *sums,
+            None => to.iter_mut().zip(sums).for_each(|(to, &sum)| *to = sum),
+        }
+    }
+}
+
+/// The factors of a panel's rows.
+#[derive(Clone, Copy)]
+pub(super) struct Factors {
+    multipliers: [i32; LANES],
+    left: [u32; LANES],
+    right: [u32; LANES],
+    zero: i32,
+    low: i32,
+    high: i32,
+}
+
+impl Finish for OutputI8<'_> {
+    type Output = i8;
+    type Ready = Factors;
+
+    #[inline(always)]
+    fn ready(&self, first: usize) -> Factors {
+        let shifts: [_; LANES] = array::from_fn(|lane| self.factor(first + lane).shifts());
+        Factors {
+            multipliers: array::from_fn(|lane| self.factor(first + lane).multiplier),
+            left: shifts.map(|(left, _)| left),
+            right: shifts.map(|(_, right)| right),
+            zero: self.zero.into(),
+            low: self.low.into(),
+            high: self.high.into(),
+        }
+    }
+
+    /// [`Requantize::apply`](super::Requantize::apply) in all lanes.
+    #[inline(always)]
+    fn finish(ready: &Factors, sums: &[i32; LANES], to: &mut [i8]) {
+        let mut values = [0i8; LANES];
+        for lane in 0..LANES {
+            let sum = sums[lane].wrapping_shl(ready.left[lane]);
+            let product = i64::from(sum) * i64::from(ready.multipliers[lane]);
+            // The low half is the same for a shift without sign, which more processors have.
+            let high = (product.wrapping_add(1 << 30) as u64 >> 31) as i32;
+            let right = ready.right[lane];
+            let mask = (1u32.wrapping_shl(right)).wrapping_sub(1) as i32;
+            let threshold = (mask >> 1) + i32::from(high < 0);
+            let value = high.wrapping_shr(right) + i32::from(high & mask > threshold);
+            values[lane] = value.wrapping_add(ready.zero).max(ready.low).min(ready.high) as i8;
+        }
+        match to.first_chunk_mut::<LANES>() {
+            Some(to) => *to = values,
+            None => to.iter_mut().zip(values).for_each(|(to, value)| *to = value),
+        }
+    }
+}
+
+/// Rows of [`LANES`] words in a panel: the sums of the weights, then their words. Two inputs in a word take the
+/// most.
+pub(super) const fn panel_rows(inputs: usize) -> usize {
+    inputs.div_ceil(2).saturating_add(1)
+}
+
+/// Packs weights (`outputs × inputs`) into panels.
+#[inline(always)]
+pub(super) fn pack<D: Dot>(_: D, inputs: usize, weights: &[i8], packed: &mut [i32]) {
+    packed.fill(0);
+    let (rows, _) = packed.as_chunks_mut::<LANES>();
+    let panels = rows.chunks_exact_mut(panel_rows(inputs));
+    for (panel, weights) in panels.zip(weights.chunks(inputs.saturating_mul(LANES).max(1))) {
+        for (lane, weights) in weights.chunks(inputs.max(1)).enumerate().take(LANES) {
+            let Some((sums, words)) = panel.split_first_mut() else { continue };
+            // At most 2¹⁵ weights of 2⁷ before it wraps around, as the products do.
+            sums[lane] = weights.iter().fold(0, |sum: i32, &w| sum.wrapping_add(w.into()));
+            for (to, weights) in words.iter_mut().zip(weights.chunks(D::INPUTS)) {
+                to[lane] = D::weights(weights);
+            }
+        }
+    }
+}
+
+/// The layer over all samples, from its packed weights.
+#[inline(always)]
+pub(super) fn dense<D: Dot, F: Finish>(
+    dot: D,
+    layer: &DenseI8<'_>,
+    x: &[i8],
+    finish: &F,
+    y: &mut [F::Output],
+) {
+    let (inputs, outputs) = (layer.inputs, layer.outputs);
+    if y.is_empty() {
+        return;
+    }
+    let samples = y.len() / outputs;
+    let (rows, _) = layer.packed.as_chunks::<LANES>();
+    let panel = |index: usize| -> (&[i32; LANES], &[[i32; LANES]]) {
+        let rows = rows.get(index * panel_rows(inputs)..).unwrap_or_default();
+        match rows.get(..1 + inputs.div_ceil(D::INPUTS)).and_then(<[_]>::split_first) {
+            Some((sums, words)) => (sums, words),
+            None => (&[0; LANES], &[]),
+        }
+    };
+    let panels = outputs.div_ceil(LANES);
+    let mut words: Words = [[0; WORDS]; MOST_ROWS];
+    let whole = inputs <= WORDS * D::INPUTS;
+    for group in (0..panels).step_by(GROUP) {
+        let ready: [F::Ready; GROUP] = array::from_fn(|p| finish.ready((group + p) * LANES));
+        let starts: [[i32; LANES]; GROUP] = array::from_fn(|p| {
+            let (sums, _) = panel(group + p);
+            let lacks = D::lacks(layer.zero);
+            array::from_fn(|lane| {
+                let bias = layer.bias.get((group + p) * LANES + lane).copied().unwrap_or_default();
+                bias.wrapping_add(sums[lane].wrapping_mul(lacks))
+            })
+        });
+        for (first, height) in split(samples, samples.div_ceil(D::ROWS)) {
+            let x = x.get(first * inputs..(first + height) * inputs).unwrap_or_default();
+            let y = y.get_mut(first * outputs..(first + height) * outputs).unwrap_or_default();
+            if whole {
+                fill(dot, x, inputs, 0, layer.zero, &mut words);
+            }
+            let mut p = 0;
+            while p < GROUP.min(panels - group) {
+                let two = D::PANELS == 2 && p + 1 < GROUP.min(panels - group);
+                let job = Job {
+                    layer,
+                    x,
+                    row: (group + p) * LANES,
+                    w: [panel(group + p).1, if two { panel(group + p + 1).1 } else { &[] }],
+                    start: starts.get(p..).unwrap_or_default(),
+                    ready: ready.get(p..).unwrap_or_default(),
+                    whole,
+                };
+                macro_rules! tiles {
+                    ($($m:literal)*) => {
+                        match (height, two) {
+                            $(($m, false) if $m <= D::ROWS => {
+                                tile::<D, F, $m, 1>(dot, job, &mut words, y);
+                            }
+                            ($m, true) if $m <= D::ROWS => {
+                                tile::<D, F, $m, 2>(dot, job, &mut words, y);
+                            })*
+                            _ => debug_assert!(false, "no tile of this height"),
+                        }
+                    };
+                }
+                tiles!(1 2 3 4 5 6 7 8);
+                p += 1 + usize::from(two);
+            }
+        }
+    }
+}
+
+/// What a tile works on.
+struct Job<'j, F: Finish> {
+    layer: &'j DenseI8<'j>,
+    /// Inputs of its samples.
+    x: &'j [i8],
+    /// Its first output.
+    row: usize,
+    /// Words of the weights of its panels.
+    w: [&'j [[i32; LANES]]; 2],
+    /// What the sums of each panel begin with, and what their finish takes.
+    start: &'j [[i32; LANES]],
+    ready: &'j [F::Ready],
+    /// Whether the samples' words are there, all of them.
+    whole: bool,
+}
+
+/// Makes words of each sample's inputs from input `from` on.
+#[inline(always)]
+fn fill<D: Dot>(dot: D, x: &[i8], inputs: usize, from: usize, zero: i8, words: &mut Words) {
+    for (x, words) in x.chunks_exact(inputs.max(1)).zip(words) {
+        let x = x.get(from..).unwrap_or_default();
+        let some = x.get(..WORDS * D::INPUTS).unwrap_or(x);
+        let len = some.len().div_ceil(D::INPUTS);
+        dot.words(some, zero, words.get_mut(..len).unwrap_or_default());
+    }
+}
+
+/// `M` samples by `V` panels; `y` is the samples' outputs.
+#[inline(always)]
+fn tile<D: Dot, F: Finish, const M: usize, const V: usize>(
+    dot: D,
+    job: Job<'_, F>,
+    words: &mut Words,
+    y: &mut [F::Output],
+) {
+    let DenseI8 { inputs, outputs, zero, .. } = *job.layer;
+    let start: [D::Vector; V] =
+        array::from_fn(|v| dot.load(job.start.get(v).unwrap_or(&[0; LANES])));
+    let mut sums = [start; M];
+    for block in 0..job.w[0].len().div_ceil(WORDS) {
+        if !job.whole {
+            fill(dot, job.x, inputs, block * WORDS * D::INPUTS, zero, words);
+        }
+        let w: [&[[i32; LANES]]; V] =
+            array::from_fn(|v| job.w[v].get(block * WORDS..).unwrap_or_default());
+        for (k, first) in w[0].iter().enumerate().take(WORDS) {
+            let weights: [D::Vector; V] = array::from_fn(|v| {
+                dot.load(if v == 0 { first } else { w[v].get(k).unwrap_or(first) })
+            });
+            for m in 0..M {
+                let inputs = dot.splat(words[m].get(k).copied().unwrap_or_default());
+                for v in 0..V {
+                    sums[m][v] = dot.add(sums[m][v], inputs, weights[v]);
+                }
+            }
+        }
+    }
+    for m in 0..M {
+        let y = y.get_mut(m * outputs..(m + 1) * outputs).unwrap_or_default();
+        for v in 0..V {
+            let mut values = [0; LANES];
+            dot.store(sums[m][v], &mut values);
+            let y = y.get_mut(job.row + v * LANES..).unwrap_or_default();
+            if let Some(ready) = job.ready.get(v) {
+                F::finish(ready, &values, y);
+            }
+        }
+    }
+}
+
+/// Both instructions in plain Rust, so that every machine can test the algorithm for both.
+#[cfg(test)]
+pub(super) mod emulated {
+    use super::{Dot, LANES};
+
+    /// Two inputs in a word, or four, as `I` says.
+    #[derive(Clone, Copy)]
+    pub(in crate::kernel::int8) struct Emulated<const I: usize>;
+
+    impl<const I: usize> Dot for Emulated<I> {
+        type Vector = [i32; LANES];
+        const INPUTS: usize = I;
+        const ROWS: usize = if I == 2 { 6 } else { 8 };
+        const PANELS: usize = I / 2;
+
+        fn load(self, words: &[i32; LANES]) -> [i32; LANES] {
+            *words
+        }
+
+        fn splat(self, word: i32) -> [i32; LANES] {
+            [word; LANES]
+        }
+
+        fn add(self, sums: [i32; LANES], x: [i32; LANES], w: [i32; LANES]) -> [i32; LANES] {
+            core::array::from_fn(|lane| {
+                let (x, w) = (x[lane], w[lane]);
+                let product = |i: i32| match I {
+                    2 => (x << (16 - 16 * i) >> 16) * (w << (16 - 16 * i) >> 16),
+                    _ => (x >> (8 * i) & 0xff) * (w << (24 - 8 * i) >> 24),
+                };
+                (0..I as i32).fold(sums[lane], |sum, i| sum.wrapping_add(product(i)))
+            })
+        }
+
+        fn store(self, sums: [i32; LANES], to: &mut [i32; LANES]) {
+            *to = sums;
+        }
+
+        fn words(self, inputs: &[i8], zero: i8, to: &mut [i32]) {
+            match I {
+                2 => super::pairs(inputs, zero, to),
+                _ => super::quads(inputs, to),
+            }
+        }
+
+        fn weights(weights: &[i8]) -> i32 {
+            if I == 2 { super::pair(weights) } else { super::quad(weights) }
+        }
+
+        fn lacks(zero: i8) -> i32 {
+            if I == 2 { 0 } else { -128 - i32::from(zero) }
+        }
+    }
+}
+
+/// Two inputs less their zero point in each word, the first in the low half.
+#[inline(always)]
+pub(super) fn pairs(inputs: &[i8], zero: i8, to: &mut [i32]) {
+    // SAFETY: a word is two halves, aligned as them at the least, and any bits are valid in both.
+    let halves = unsafe { core::slice::from_raw_parts_mut(to.as_mut_ptr().cast(), 2 * to.len()) };
+    let less = |x: i8| i16::from(x) - i16::from(zero);
+    let (to, rest) = halves.split_at_mut_checked(inputs.len()).unwrap_or_default();
+    to.iter_mut().zip(inputs).for_each(|(to, &x)| *to = less(x).to_le());
+    if let [last] = rest {
+        *last = 0;
+    }
+}
+
+/// Four inputs plus 128 in the bytes of each word, the first in the lowest.
+#[inline(always)]
+pub(super) fn quads(inputs: &[i8], to: &mut [i32]) {
+    // SAFETY: a word is four bytes, and any bits are valid in both.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(to.as_mut_ptr().cast(), 4 * to.len()) };
+    let (to, rest) = bytes.split_at_mut_checked(inputs.len()).unwrap_or_default();
+    to.iter_mut().zip(inputs).for_each(|(to, &x)| *to = x as u8 ^ 0x80);
+    rest.fill(0);
+}
+
+/// Up to two weights in the halves of a word.
+#[inline(always)]
+pub(super) fn pair(weights: &[i8]) -> i32 {
+    let of = |index: usize| weights.get(index).map_or(0, |&w| i16::from(w) as u16);
+    (u32::from(of(0)) | u32::from(of(1)) << 16) as i32
+}
+
+/// Up to four weights in the bytes of a word.
+#[inline(always)]
+pub(super) fn quad(weights: &[i8]) -> i32 {
+    let mut bytes = [0; 4];
+    bytes.iter_mut().zip(weights).for_each(|(to, &w)| *to = w as u8);
+    i32::from_le_bytes(bytes)
+}
