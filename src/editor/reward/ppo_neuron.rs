@@ -25,6 +25,7 @@ const CONFIG: NeuronConfig = NeuronConfig {
     log_std: -1.0,
     log_std_low: -3.0,
     log_std_high: 0.5,
+    responds: true,
 };
 
 /// Units of the hidden layers.

@@ -60,6 +60,9 @@ pub struct NeuronConfig {
     pub log_std_low: f32,
     /// Largest log-std; .5.
     pub log_std_high: f32,
+    /// Whether rows' features may depend on the columns' choice, and so are kept for every action. Without, those
+    /// of a context are kept once, which takes little memory; yes.
+    pub responds: bool,
 }
 
 impl Default for NeuronConfig {
@@ -75,6 +78,7 @@ impl Default for NeuronConfig {
             log_std: -1.0,
             log_std_low: -3.0,
             log_std_high: 0.5,
+            responds: true,
         }
     }
 }
@@ -83,6 +87,11 @@ impl NeuronConfig {
     /// Evaluations of one update.
     pub const fn evaluations(&self) -> usize {
         self.contexts.saturating_mul(self.samples)
+    }
+
+    /// Row features that are kept: of every action, or of every context.
+    const fn kept(&self) -> usize {
+        if self.responds { self.evaluations() } else { self.contexts }
     }
 }
 
@@ -122,7 +131,7 @@ pub struct NeuronPpo<'a> {
     actions: &'a mut [f32],
     old: &'a mut [f32],
     advantages: &'a mut [f32],
-    /// Row features of every slot.
+    /// Row features of every slot, or of every context.
     features: &'a mut [f32],
     means: &'a mut [f32],
     action: &'a mut [f32],
@@ -175,11 +184,10 @@ impl<'a> NeuronPpo<'a> {
         let slots = config.evaluations();
         let neurons = rows + columns;
         let parameters = policy.parameters();
-        let per_slot =
-            neurons * (policy.rank + 1) + Batch::lanes(rows).len(policy.row_features) + 1;
-        Need { f32s: 3 * parameters + slots * per_slot + 2 * neurons * policy.rank, u32s: contexts }
-            .and(Adam::need(parameters))
-            .and(Work::need(policy))
+        let per_slot = neurons * (policy.rank + 1) + 1;
+        let features = config.kept() * Batch::lanes(rows).len(policy.row_features);
+        let f32s = 3 * parameters + slots * per_slot + features + 2 * neurons * policy.rank;
+        Need { f32s, u32s: contexts }.and(Adam::need(parameters)).and(Work::need(policy))
     }
 
     /// A fresh policy from `seed`, with `contexts` contexts to choose from.
@@ -222,7 +230,7 @@ impl<'a> NeuronPpo<'a> {
             actions: arena.take(slots * neurons * policy.rank)?,
             old: arena.take(slots * neurons)?,
             advantages: arena.take(slots)?,
-            features: arena.take(slots * Batch::lanes(rows).len(policy.row_features))?,
+            features: arena.take(config.kept() * Batch::lanes(rows).len(policy.row_features))?,
             means: arena.take(neurons * policy.rank)?,
             action: arena.take(neurons * policy.rank)?,
             work: Work::new(&policy, arena)?,
@@ -351,8 +359,11 @@ impl<'a> NeuronPpo<'a> {
                 for (to, &from) in v.iter_mut().zip(&*chosen) {
                     *to = num::tanh(from);
                 }
-                let features = part_mut(self.features, slot * stride..slot * stride + feature_len)?;
-                context.row_features(v, features)?;
+                let kept = if self.config.responds { slot } else { place };
+                let features = part_mut(self.features, kept * stride..kept * stride + feature_len)?;
+                if self.config.responds || sample == 0 {
+                    context.row_features(v, features)?;
+                }
                 let means = part_mut(self.means, 0..rows * rank)?;
                 let side = Side::Rows;
                 policy.means(kernel, self.parameters, side, rows, features, scratch, means)?;
@@ -410,17 +421,19 @@ impl<'a> NeuronPpo<'a> {
             for (side, count, total) in
                 [(Side::Rows, rows, neurons[0]), (Side::Columns, columns, neurons[1])]
             {
-                // All samples of a context share the columns' features: one pass for all of them.
+                // All samples of a context share the columns' features, and the rows' where those do not
+                // respond: one pass for all of them.
                 let taken = match side {
-                    Side::Rows => 1,
-                    Side::Columns if first => samples,
-                    Side::Columns => continue,
+                    Side::Rows if self.config.responds => 1,
+                    _ if first => samples,
+                    _ => continue,
                 };
+                let kept = if self.config.responds { slot } else { place };
                 let each = (self.rows + self.columns) * rank;
                 let actions = self.slot(slot, side, count, rank).start;
                 let old = self.slot(slot, side, count, 1).start;
                 let features = match side {
-                    Side::Rows => part(self.features, slot * stride..slot * stride + feature_len)?,
+                    Side::Rows => part(self.features, kept * stride..kept * stride + feature_len)?,
                     Side::Columns => context.column_features(),
                 };
                 let batch = Surrogate {
