@@ -206,7 +206,8 @@ impl<'a> Debiasing<'a> {
         Need { f32s: samples, u32s: planes + BitPlanes::words(samples) + samples }
     }
 
-    /// Wide words of scratch beside it.
+    /// Wide words of scratch beside it, for AUCs: none are needed where accuracy is what is kept and the bias is
+    /// not the Jigsaw score's.
     pub fn scratch(parts: &[(usize, usize)]) -> usize {
         parts.iter().map(|&(samples, _)| auc_scratch(samples)).max().unwrap_or(0)
     }
@@ -240,7 +241,8 @@ impl<'a> Debiasing<'a> {
             let too_many = ForwardError::Failed("too many parts to judge");
             states.push(State { part: *part, planes }).map_err(|_| too_many)?;
         }
-        let sizes = parts.iter().map(|part| auc_scratch(part.labels.len()));
+        let ranks = config.utility != Utility::Accuracy || config.bias == Bias::Jigsaw;
+        let sizes = parts.iter().filter(|_| ranks).map(|part| auc_scratch(part.labels.len()));
         let (need, have) = (sizes.max().unwrap_or(0), scratch.len());
         if have < need {
             return Err(TooSmall { need, have }.into());

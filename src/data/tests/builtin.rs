@@ -12,6 +12,8 @@ fn the_files_are_those_of_the_readme() {
     for (name, bytes) in [
         ("digits-images-idx3-ubyte.gz", DIGITS_IMAGES),
         ("digits-labels-idx1-ubyte.gz", DIGITS_LABELS),
+        ("digits8x8/images-idx3-ubyte.gz", &read("digits8x8/images-idx3-ubyte.gz")),
+        ("digits8x8/labels-idx1-ubyte.gz", &read("digits8x8/labels-idx1-ubyte.gz")),
         ("LICENSE-digits", &read("LICENSE-digits")),
         ("LICENSE-ccexam", &read("LICENSE-ccexam")),
         ("ccexam-mnist.json", &read("ccexam-mnist.json")),

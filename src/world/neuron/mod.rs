@@ -12,6 +12,7 @@
 //! It equals the next layer's weights where that layer gives the logits, and stands in for the rest
 //! of the network where it does not, so one policy edits any depth.
 
+mod act;
 mod assemble;
 mod build;
 mod closed;

@@ -1,0 +1,169 @@
+//! Runs that edit a network, with memory that the caller owns. The same bits on every machine.
+//!
+//! Digits: class 7 is forgotten by editing fc2, 128 → 32, paid by the mean probability on the reward samples.
+//! Comments: the layer 16 → 2 is edited so that groups are treated alike.
+
+mod debias;
+mod int8;
+mod policy;
+mod ppo;
+mod search;
+
+pub use debias::{Debiased, debias, debias_needs};
+pub use int8::{Int8Run, int8};
+pub use policy::{MASK_CORE, Policy, SHIFT_CORE, policy, policy_need};
+pub use ppo::{ppo, ppo_need};
+pub use search::{one_plus_one, one_plus_one_need, sep_cma_es, sep_cma_es_need};
+
+use crate::data::EDITED;
+use reweight::env::EnvError;
+use reweight::error::{ShapeError, TooSmall};
+use reweight::kernel::{Batch, Kernel};
+use reweight::model::{Change, ForwardError, Prefix, Samples};
+use reweight::nn::{Stack, StackError};
+use reweight::num::Digest;
+use reweight::ppo::PpoError;
+use reweight::slab::{Arena, Need};
+use reweight::task::{ClassSet, Kept, RewardKind, Task, Unlearning};
+use reweight::model::Split;
+use reweight::world::{Config, Observation, World, WorldError, WorldKind};
+
+/// The class that is forgotten.
+pub const CLASS: u8 = 7;
+
+/// Why a run could not be done.
+#[derive(Debug)]
+pub enum Fault {
+    /// A slab is too small.
+    TooSmall(TooSmall),
+    /// Anything else, in words.
+    Failed(&'static str),
+}
+
+macro_rules! faults {
+    ($($error:ty => $words:literal),* $(,)?) => {$(
+        impl From<$error> for Fault {
+            fn from(_: $error) -> Self {
+                Self::Failed($words)
+            }
+        }
+    )*};
+}
+
+faults!(
+    ShapeError => "a slice does not fit",
+    StackError => "the layers do not fit one another",
+    EnvError => "the world refused an action",
+);
+
+impl From<TooSmall> for Fault {
+    fn from(error: TooSmall) -> Self {
+        Self::TooSmall(error)
+    }
+}
+
+impl From<ForwardError> for Fault {
+    fn from(error: ForwardError) -> Self {
+        match error {
+            ForwardError::TooSmall(error) => Self::TooSmall(error),
+            ForwardError::Failed(words) => Self::Failed(words),
+            _ => Self::Failed("the network cannot be run"),
+        }
+    }
+}
+
+impl From<WorldError> for Fault {
+    fn from(error: WorldError) -> Self {
+        match error {
+            WorldError::Forward(error) => error.into(),
+            WorldError::Config(_) => Self::Failed("a setting of the world is out of range"),
+        }
+    }
+}
+
+impl From<PpoError> for Fault {
+    fn from(error: PpoError) -> Self {
+        match error {
+            PpoError::TooSmall(error) => Self::TooSmall(error),
+            _ => Self::Failed("the policy cannot be trained"),
+        }
+    }
+}
+
+/// Hears every reward, in the order of evaluations.
+pub type Log<'l> = &'l mut dyn FnMut(f32);
+
+/// Digits as the edited layer takes them.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The kernels that all runs on.
+    pub kernel: Kernel,
+    /// The layers from the edited one on, and their parameters.
+    pub stack: &'a Stack,
+    /// Their parameters.
+    pub parameters: &'a [f32],
+    /// What is looked at.
+    pub samples: Samples<'a>,
+}
+
+impl<'a> Subject<'a> {
+    /// Digits whose activations have been computed.
+    pub fn new(
+        kernel: Kernel,
+        stack: &'a Stack,
+        parameters: &'a [f32],
+        activations: &'a [f32],
+        labels: &'a [u8],
+    ) -> Self {
+        let samples = Samples { batch: Batch::lanes(labels.len()), inputs: activations, labels };
+        Self { kernel, stack, parameters, samples }
+    }
+
+    /// Forget one class of them.
+    pub fn task(&self) -> Unlearning<'a> {
+        let forget = ClassSet::of(&[CLASS]);
+        Unlearning::new(forget, RewardKind::Probability, [&[], self.samples.labels, &[]])
+    }
+
+    /// A world around the edited layer.
+    pub fn world(
+        &self,
+        config: Config,
+        task: &'a mut dyn Task,
+        arena: &mut Arena<'a>,
+    ) -> Result<World<'a>, Fault> {
+        let Self { kernel, stack, parameters, samples } = *self;
+        Ok(World::new(config, kernel, stack, parameters, 0, samples, task, arena)?)
+    }
+
+    /// Accuracies with other weights in the edited layer, on digits of its own.
+    pub fn accuracy(&self, weights: &[f32], arena: &mut Arena<'a>) -> Result<Kept, Fault> {
+        let Self { kernel, stack, parameters, samples } = *self;
+        let mut prefix =
+            Prefix::new(kernel, stack, parameters, 0, samples, 1, false, arena)?;
+        let task = self.task();
+        Ok(task.accuracy(&mut prefix.with(Change::Weights(weights)), Split::Reward)?)
+    }
+}
+
+/// The settings of a world on a device: nothing is observed, actions are clipped.
+pub fn world_config(kind: WorldKind) -> Config {
+    Config { observation: Observation::None, clip: true, ..Config::new(kind) }
+}
+
+/// Memory of a world over `samples` digits, and how much of it are activations and edited weights.
+pub fn world_need(stack: &Stack, kind: WorldKind, samples: usize) -> (Need, usize) {
+    let own = Batch::lanes(samples).len(EDITED.1) + EDITED.0 * EDITED.1;
+    (World::need(&world_config(kind), stack, 0, samples), own)
+}
+
+/// The digest of a run: rewards so far, then the edited weights and the biases.
+pub fn finish(mut digest: Digest, world: &World<'_>, subject: &Subject<'_>) -> u64 {
+    use reweight::env::Env;
+    if let Some(edited) = world.edited() {
+        digest.weights(edited.weights, edited.inputs, edited.outputs);
+    }
+    let bias = subject.stack.layers().first().and_then(|layer| layer.bias_range());
+    digest.values(bias.and_then(|bias| subject.parameters.get(bias)).unwrap_or_default());
+    digest.finish()
+}
