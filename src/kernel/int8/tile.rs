@@ -59,7 +59,7 @@ pub(super) trait Dot: Copy {
 pub(super) trait Finish {
     type Output;
     /// What it takes for the rows of a panel.
-    type Ready: Copy;
+    type Ready: Copy + Default;
     fn ready(&self, first: usize) -> Self::Ready;
     fn finish(ready: &Self::Ready, sums: &[i32; LANES], to: &mut [Self::Output]);
 }
@@ -84,7 +84,7 @@ impl Finish for Sums {
 }
 
 /// The factors of a panel's rows.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Factors {
     multipliers: [i32; LANES],
     left: [u32; LANES],
@@ -183,15 +183,18 @@ pub(super) fn dense<D: Dot, F: Finish>(
     let mut words: Words = [[0; WORDS]; MOST_ROWS];
     let whole = inputs <= WORDS * D::INPUTS;
     for group in (0..panels).step_by(GROUP) {
-        let ready: [F::Ready; GROUP] = array::from_fn(|p| finish.ready((group + p) * LANES));
-        let starts: [[i32; LANES]; GROUP] = array::from_fn(|p| {
-            let (sums, _) = panel(group + p);
-            let lacks = D::lacks(layer.zero);
-            array::from_fn(|lane| {
-                let bias = layer.bias.get((group + p) * LANES + lane).copied().unwrap_or_default();
-                bias.wrapping_add(sums[lane].wrapping_mul(lacks))
-            })
-        });
+        let mut ready = [F::Ready::default(); GROUP];
+        let mut starts = [[0; LANES]; GROUP];
+        let both = ready.iter_mut().zip(&mut starts).zip(group..panels);
+        for ((ready, start), index) in both {
+            *ready = finish.ready(index * LANES);
+            let (sums, _) = panel(index);
+            let bias = layer.bias.iter().skip(index * LANES);
+            start.iter_mut().zip(bias).for_each(|(to, &bias)| *to = bias);
+            for (to, sum) in start.iter_mut().zip(sums) {
+                *to = to.wrapping_add(sum.wrapping_mul(D::lacks(layer.zero)));
+            }
+        }
         for (first, height) in split(samples, samples.div_ceil(D::ROWS)) {
             let x = x.get(first * inputs..(first + height) * inputs).unwrap_or_default();
             let y = y.get_mut(first * outputs..(first + height) * outputs).unwrap_or_default();
@@ -273,14 +276,15 @@ fn tile<D: Dot, F: Finish, const M: usize, const V: usize>(
         if !job.whole {
             fill(dot, job.x, inputs, block * WORDS * D::INPUTS, zero, words);
         }
-        let w: [&[[i32; LANES]]; V] =
-            array::from_fn(|v| job.w[v].get(block * WORDS..).unwrap_or_default());
-        for (k, first) in w[0].iter().enumerate().take(WORDS) {
-            let weights: [D::Vector; V] = array::from_fn(|v| {
-                dot.load(if v == 0 { first } else { w[v].get(k).unwrap_or(first) })
-            });
+        let left = |v: usize| job.w[v].get(block * WORDS..).unwrap_or_default();
+        let steps = (0..V).map(|v| left(v).len()).fold(WORDS, usize::min);
+        let w: [_; V] = array::from_fn(|v| left(v).as_ptr());
+        for k in 0..steps {
+            // SAFETY: every panel has at least `steps` rows from here on.
+            let weights: [D::Vector; V] = array::from_fn(|v| dot.load(unsafe { &*w[v].add(k) }));
             for m in 0..M {
-                let inputs = dot.splat(words[m].get(k).copied().unwrap_or_default());
+                // SAFETY: k < steps ≤ WORDS.
+                let inputs = dot.splat(unsafe { *words[m].as_ptr().add(k) });
                 for v in 0..V {
                     sums[m][v] = dot.add(sums[m][v], inputs, weights[v]);
                 }
