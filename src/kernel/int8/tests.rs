@@ -1,6 +1,6 @@
 //! Every backend against the values of two interpreters (`tests/oracle/int8.py`) and against each other.
 
-use super::tile::emulated::Emulated;
+use super::emulated::Emulated;
 use super::{DenseI8, OutputI8, Requantize, tile};
 use crate::kernel::{Backend, Kernel};
 use proptest::prelude::*;
