@@ -99,6 +99,10 @@ fn sums_are_exact() {
             println!("skipped: this processor cannot run {}", backend.name());
         }
     }
+    #[cfg(target_arch = "x86_64")]
+    if !crate::kernel::x86::has_vnni() {
+        println!("skipped: this processor cannot run AVX-512 VNNI");
+    }
     let (samples, inputs, outputs) = (3, 4097, 5);
     let extremes = [-128i8, 127];
     let x: Vec<i8> = (0..samples * inputs).map(|i| extremes[i / inputs % 2]).collect();

@@ -167,10 +167,8 @@ pub(super) fn dense<D: Dot, F: Finish>(
     y: &mut [F::Output],
 ) {
     let (inputs, outputs) = (layer.inputs, layer.outputs);
-    if y.is_empty() {
-        return;
-    }
-    let samples = y.len() / outputs;
+    // No outputs: nothing to do.
+    let Some(samples) = y.len().checked_div(outputs) else { return };
     let (rows, _) = layer.packed.as_chunks::<LANES>();
     let panel = |index: usize| -> (&[i32; LANES], &[[i32; LANES]]) {
         let rows = rows.get(index * panel_rows(inputs)..).unwrap_or_default();
