@@ -10,13 +10,15 @@ use reweight::editor::{
 use reweight::env::Env;
 use reweight::kernel::{Bag, Batch, Kernel};
 use reweight::metric::bias::Membership;
+use reweight::model::int8::{Int8Parameters, Int8Stack};
 use reweight::model::{Samples, SparseSamples, Training};
 use reweight::nn::Stack;
 use reweight::ppo::NeuronPolicy;
-use reweight::slab::Heap;
+use reweight::slab::{Heap, IntHeap};
 use reweight::task::{
     Bias, ClassSet, Debiasing, DebiasingConfig, DebiasingPart, Readout, RewardKind, Utility,
 };
+use reweight::world::int8::{Int8Form, Int8Range, Int8World};
 use reweight::world::{Config, FeatureSet, NeuronRequest, Neurons, World, WorldKind};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -305,4 +307,56 @@ fn editors_of_whole_networks_allocate_nothing_either() {
         tested += 1;
     }
     assert!(tested >= 15, "{tested} runs were counted");
+}
+
+#[test]
+fn steps_on_integers_allocate_nothing() {
+    let toy = Toy::new(10, 24, 16, 100, 2);
+    let (kernel, stack, values) = (Kernel::auto(), &toy.stack, &toy.parameters[..]);
+    let mut heap = Heap::new(Int8Stack::calibration_need(stack));
+    let (split, how) = (toy.samples(), Default::default());
+    let before = ALLOCATIONS.get();
+    let plan = Int8Stack::calibrated(kernel, stack, values, 0, split, how, &mut heap.arena());
+    assert_eq!(ALLOCATIONS.get(), before, "calibration");
+    let plan = plan.unwrap();
+    let (need, ints) = Int8Parameters::need(&plan);
+    let (mut heap, mut ints) = (Heap::new(need), IntHeap::new(ints));
+    for (kind, form) in [
+        (WorldKind::Shift, Int8Form::Weights),
+        (WorldKind::Mask, Int8Form::Weights),
+        (WorldKind::Mask, Int8Form::RowMultipliers),
+    ] {
+        let config = Config { horizon: 3, rank: 2, ..Config::new(kind) };
+        let mut task = toy.task(RewardKind::Probability);
+        let layer = plan.find(toy.layer()).unwrap();
+        let (need, int_need) = Int8World::need(&config, form, &plan, layer, toy.labels.len());
+        let (mut world_heap, mut world_ints) = (Heap::new(need), IntHeap::new(int_need));
+        let (mut arena, mut int_arena) = (world_heap.arena(), world_ints.arena());
+        let mut observation = vec![0.0; config.observation_len(24, 16)];
+        let mut action = vec![0.3; config.action_len(24, 16)];
+        let before = ALLOCATIONS.get();
+        let mut made = Int8Parameters::zeros(&plan, &mut heap.arena(), &mut ints.arena()).unwrap();
+        made.quantise(&plan, stack, values).unwrap();
+        let network = made.network(&plan);
+        let how = (form, Int8Range::Grow);
+        let mut world = Int8World::new(
+            config,
+            how,
+            kernel,
+            network,
+            layer,
+            split,
+            &mut task,
+            &mut arena,
+            &mut int_arena,
+        )
+        .unwrap();
+        action.truncate(world.spec().action.len);
+        world.reset(0, &mut observation).unwrap();
+        for _ in 0..3 {
+            world.step(&action, &mut observation).unwrap();
+        }
+        world.apply(&action).unwrap();
+        assert_eq!(ALLOCATIONS.get(), before, "{kind:?} {form:?}");
+    }
 }

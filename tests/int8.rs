@@ -223,3 +223,34 @@ fn what_does_not_fit_is_answered() {
         assert!(made(short, 0, samples).is_err());
     });
 }
+
+/// Layers before the first quantised one stay in f32, as for a bag of words: their outputs are what becomes i8.
+#[test]
+fn the_first_layers_may_stay_real() {
+    let (stack, parameters, inputs, labels) = toy(2, 40);
+    let (first, kernel) = (stack.find("a").unwrap(), Kernel::auto());
+    let batch = Batch::lanes(40);
+    let mut between = vec![0.0; batch.len(stack.layers()[first].inputs())];
+    let mut scratch = vec![0.0; stack.scratch(batch)];
+    stack
+        .forward(kernel, 0..first, batch, &parameters, &inputs, &mut scratch, &mut between)
+        .unwrap();
+    let samples = Samples { batch, inputs: &between, labels: &labels };
+    let mut heap = Heap::new(Int8Stack::calibration_need(&stack));
+    let (how, arena) = (Int8Activations::Affine, &mut heap.arena());
+    let plan =
+        Int8Stack::calibrated(kernel, &stack, &parameters, first, samples, how, arena).unwrap();
+    assert_eq!((plan.first(), plan.layers().len(), plan.find(first)), (first, 3, Some(0)));
+    let (need, ints) = Int8Parameters::need(&plan);
+    let (mut heap, mut ints) = (Heap::new(need), IntHeap::new(ints));
+    let mut made = Int8Parameters::zeros(&plan, &mut heap.arena(), &mut ints.arena()).unwrap();
+    made.quantise(&plan, &stack, &parameters).unwrap();
+    let after = int8_logits(kernel, &plan, &made, samples);
+    let before = Samples { batch, inputs: &inputs, labels: &labels };
+    let before = f32_logits(&stack, &parameters, before);
+    let (mut error, mut size) = (0.0, 0.0);
+    for (a, b) in after.iter().flatten().zip(before.iter().flatten()) {
+        (error, size) = (error + (a - b) * (a - b), size + b * b);
+    }
+    assert!(error > 0.0 && error < 0.04 * 0.04 * size, "{error} of {size}");
+}

@@ -17,6 +17,8 @@
 #[cfg(feature = "std")]
 pub(super) mod bench;
 mod dispatch;
+#[cfg(test)]
+mod emulated;
 mod portable;
 mod requantize;
 #[cfg(test)]

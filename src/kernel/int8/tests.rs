@@ -1,6 +1,6 @@
 //! Every backend against the values of two interpreters (`tests/oracle/int8.py`) and against each other.
 
-use super::tile::emulated::Emulated;
+use super::emulated::Emulated;
 use super::{DenseI8, OutputI8, Requantize, tile};
 use crate::kernel::{Backend, Kernel};
 use proptest::prelude::*;
@@ -98,6 +98,10 @@ fn sums_are_exact() {
         if Kernel::new(backend).is_none() {
             println!("skipped: this processor cannot run {}", backend.name());
         }
+    }
+    #[cfg(target_arch = "x86_64")]
+    if !crate::kernel::x86::has_vnni() {
+        println!("skipped: this processor cannot run AVX-512 VNNI");
     }
     let (samples, inputs, outputs) = (3, 4097, 5);
     let extremes = [-128i8, 127];

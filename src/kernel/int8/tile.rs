@@ -59,7 +59,7 @@ pub(super) trait Dot: Copy {
 pub(super) trait Finish {
     type Output;
     /// What it takes for the rows of a panel.
-    type Ready: Copy;
+    type Ready: Copy + Default;
     fn ready(&self, first: usize) -> Self::Ready;
     fn finish(ready: &Self::Ready, sums: &[i32; LANES], to: &mut [Self::Output]);
 }
@@ -84,7 +84,7 @@ impl Finish for Sums {
 }
 
 /// The factors of a panel's rows.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Factors {
     multipliers: [i32; LANES],
     left: [u32; LANES],
@@ -167,10 +167,8 @@ pub(super) fn dense<D: Dot, F: Finish>(
     y: &mut [F::Output],
 ) {
     let (inputs, outputs) = (layer.inputs, layer.outputs);
-    if y.is_empty() {
-        return;
-    }
-    let samples = y.len() / outputs;
+    // No outputs: nothing to do.
+    let Some(samples) = y.len().checked_div(outputs) else { return };
     let (rows, _) = layer.packed.as_chunks::<LANES>();
     let panel = |index: usize| -> (&[i32; LANES], &[[i32; LANES]]) {
         let rows = rows.get(index * panel_rows(inputs)..).unwrap_or_default();
@@ -183,15 +181,18 @@ pub(super) fn dense<D: Dot, F: Finish>(
     let mut words: Words = [[0; WORDS]; MOST_ROWS];
     let whole = inputs <= WORDS * D::INPUTS;
     for group in (0..panels).step_by(GROUP) {
-        let ready: [F::Ready; GROUP] = array::from_fn(|p| finish.ready((group + p) * LANES));
-        let starts: [[i32; LANES]; GROUP] = array::from_fn(|p| {
-            let (sums, _) = panel(group + p);
-            let lacks = D::lacks(layer.zero);
-            array::from_fn(|lane| {
-                let bias = layer.bias.get((group + p) * LANES + lane).copied().unwrap_or_default();
-                bias.wrapping_add(sums[lane].wrapping_mul(lacks))
-            })
-        });
+        let mut ready = [F::Ready::default(); GROUP];
+        let mut starts = [[0; LANES]; GROUP];
+        let both = ready.iter_mut().zip(&mut starts).zip(group..panels);
+        for ((ready, start), index) in both {
+            *ready = finish.ready(index * LANES);
+            let (sums, _) = panel(index);
+            let bias = layer.bias.iter().skip(index * LANES);
+            start.iter_mut().zip(bias).for_each(|(to, &bias)| *to = bias);
+            for (to, sum) in start.iter_mut().zip(sums) {
+                *to = to.wrapping_add(sum.wrapping_mul(D::lacks(layer.zero)));
+            }
+        }
         for (first, height) in split(samples, samples.div_ceil(D::ROWS)) {
             let x = x.get(first * inputs..(first + height) * inputs).unwrap_or_default();
             let y = y.get_mut(first * outputs..(first + height) * outputs).unwrap_or_default();
@@ -273,14 +274,15 @@ fn tile<D: Dot, F: Finish, const M: usize, const V: usize>(
         if !job.whole {
             fill(dot, job.x, inputs, block * WORDS * D::INPUTS, zero, words);
         }
-        let w: [&[[i32; LANES]]; V] =
-            array::from_fn(|v| job.w[v].get(block * WORDS..).unwrap_or_default());
-        for (k, first) in w[0].iter().enumerate().take(WORDS) {
-            let weights: [D::Vector; V] = array::from_fn(|v| {
-                dot.load(if v == 0 { first } else { w[v].get(k).unwrap_or(first) })
-            });
+        let left = |v: usize| job.w[v].get(block * WORDS..).unwrap_or_default();
+        let steps = (0..V).map(|v| left(v).len()).fold(WORDS, usize::min);
+        let w: [_; V] = array::from_fn(|v| left(v).as_ptr());
+        for k in 0..steps {
+            // SAFETY: every panel has at least `steps` rows from here on.
+            let weights: [D::Vector; V] = array::from_fn(|v| dot.load(unsafe { &*w[v].add(k) }));
             for m in 0..M {
-                let inputs = dot.splat(words[m].get(k).copied().unwrap_or_default());
+                // SAFETY: k < steps ≤ WORDS.
+                let inputs = dot.splat(unsafe { *words[m].as_ptr().add(k) });
                 for v in 0..V {
                     sums[m][v] = dot.add(sums[m][v], inputs, weights[v]);
                 }
@@ -296,61 +298,6 @@ fn tile<D: Dot, F: Finish, const M: usize, const V: usize>(
             if let Some(ready) = job.ready.get(v) {
                 F::finish(ready, &values, y);
             }
-        }
-    }
-}
-
-/// Both instructions in plain Rust, so that every machine can test the algorithm for both.
-#[cfg(test)]
-pub(super) mod emulated {
-    use super::{Dot, LANES};
-
-    /// Two inputs in a word, or four, as `I` says.
-    #[derive(Clone, Copy)]
-    pub(in crate::kernel::int8) struct Emulated<const I: usize>;
-
-    impl<const I: usize> Dot for Emulated<I> {
-        type Vector = [i32; LANES];
-        const INPUTS: usize = I;
-        const ROWS: usize = if I == 2 { 6 } else { 8 };
-        const PANELS: usize = I / 2;
-
-        fn load(self, words: &[i32; LANES]) -> [i32; LANES] {
-            *words
-        }
-
-        fn splat(self, word: i32) -> [i32; LANES] {
-            [word; LANES]
-        }
-
-        fn add(self, sums: [i32; LANES], x: [i32; LANES], w: [i32; LANES]) -> [i32; LANES] {
-            core::array::from_fn(|lane| {
-                let (x, w) = (x[lane], w[lane]);
-                let product = |i: i32| match I {
-                    2 => (x << (16 - 16 * i) >> 16) * (w << (16 - 16 * i) >> 16),
-                    _ => (x >> (8 * i) & 0xff) * (w << (24 - 8 * i) >> 24),
-                };
-                (0..I as i32).fold(sums[lane], |sum, i| sum.wrapping_add(product(i)))
-            })
-        }
-
-        fn store(self, sums: [i32; LANES], to: &mut [i32; LANES]) {
-            *to = sums;
-        }
-
-        fn words(self, inputs: &[i8], zero: i8, to: &mut [i32]) {
-            match I {
-                2 => super::pairs(inputs, zero, to),
-                _ => super::quads(inputs, to),
-            }
-        }
-
-        fn weights(weights: &[i8]) -> i32 {
-            if I == 2 { super::pair(weights) } else { super::quad(weights) }
-        }
-
-        fn lacks(zero: i8) -> i32 {
-            if I == 2 { 0 } else { -128 - i32::from(zero) }
         }
     }
 }
