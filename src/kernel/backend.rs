@@ -87,6 +87,22 @@ impl Kernel {
     /// Which backend this is.
     #[inline]
     pub const fn backend(self) -> Backend {
+        // Known when it is compiled, so that the other's code takes no flash. The bits are the same.
+        #[cfg(all(
+            feature = "one-backend",
+            target_arch = "arm",
+            target_os = "none",
+            target_abi = "eabihf",
+            not(target_has_atomic = "64")
+        ))]
+        return Backend::Thumb;
+        #[cfg(not(all(
+            feature = "one-backend",
+            target_arch = "arm",
+            target_os = "none",
+            target_abi = "eabihf",
+            not(target_has_atomic = "64")
+        )))]
         self.backend
     }
 }

@@ -3,8 +3,9 @@
 use super::{Kind, Layer, Name, StackError};
 use crate::kernel::{Conv2d, Pool2d};
 
-/// Largest number of layers of a stack, activations counted.
-pub const MAX_LAYERS: usize = 16;
+/// Largest number of layers of a stack, activations counted: 16, or 6 where there is no operating system and so
+/// little memory.
+pub const MAX_LAYERS: usize = if cfg!(target_os = "none") { 6 } else { 16 };
 
 /// Layers, each fed by the one before it. Holds sizes only; parameters are a slice of
 /// [`parameters`](Self::parameters) values that the caller owns.

@@ -13,8 +13,8 @@ use crate::task::{Score, Task};
 use core::fmt;
 use heapless::Vec;
 
-/// Layers that one world edits, at most.
-pub const MOST_LAYERS: usize = 8;
+/// Layers that one world edits, at most: 8, or 2 where there is no operating system and so little memory.
+pub const MOST_LAYERS: usize = if cfg!(target_os = "none") { 2 } else { 8 };
 
 /// One layer of one network under edit, or several, paid by one task on the reward split.
 ///

@@ -46,8 +46,7 @@ pub struct Digits {
 pub static REWARD: Digits = part(4 * (HEAD_PARAMETERS + TAIL_PARAMETERS));
 
 /// Final figures.
-pub static TEST: Digits =
-    part(4 * (HEAD_PARAMETERS + TAIL_PARAMETERS) + (1 + PIXELS) * DIGITS);
+pub static TEST: Digits = part(4 * (HEAD_PARAMETERS + TAIL_PARAMETERS) + (1 + PIXELS) * DIGITS);
 
 const fn part(at: usize) -> Digits {
     let (labels, rest) = DIGIT_BYTES.split_at(at).1.split_at(DIGITS);

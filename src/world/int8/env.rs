@@ -312,10 +312,14 @@ impl<'a> Int8World<'a> {
     }
 
     fn observe(&self, time: usize, observation: &mut [f32]) {
-        for (to, &weight) in observation.iter_mut().zip(&*self.weights) {
+        let shown = match self.config.observation {
+            Observation::None => &[],
+            Observation::Flat | Observation::Raw => &*self.weights,
+        };
+        for (to, &weight) in observation.iter_mut().zip(shown) {
             *to = weight * self.inverse;
         }
-        if let Some(last) = observation.get_mut(self.weights.len()) {
+        if let Some(last) = observation.get_mut(shown.len()) {
             *last = time as f32 / self.config.horizon as f32;
         }
     }

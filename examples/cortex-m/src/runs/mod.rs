@@ -8,24 +8,27 @@ mod int8;
 mod policy;
 mod ppo;
 mod search;
+mod table;
 
-pub use debias::{Debiased, debias, debias_needs};
-pub use int8::{Int8Run, int8};
-pub use policy::{MASK_CORE, Policy, SHIFT_CORE, policy, policy_need};
+pub use debias::{Bench, Debiased, debias, debias_needs};
+pub use int8::{Editor, Int8Found, int8, int8_needs};
+pub use policy::{MASK_CORE, Policy, SHIFT_CORE, acted, policy, policy_need};
 pub use ppo::{ppo, ppo_need};
 pub use search::{one_plus_one, one_plus_one_need, sep_cma_es, sep_cma_es_need};
+pub use table::{TABLE_DIGITS, TableMemory, table, table_needs};
 
 use crate::data::EDITED;
-use reweight::env::EnvError;
+use reweight::env::{Env, EnvError};
 use reweight::error::{ShapeError, TooSmall};
 use reweight::kernel::{Batch, Kernel};
+use reweight::model::Split;
 use reweight::model::{Change, ForwardError, Prefix, Samples};
 use reweight::nn::{Stack, StackError};
 use reweight::num::Digest;
 use reweight::ppo::PpoError;
 use reweight::slab::{Arena, Need};
 use reweight::task::{ClassSet, Kept, RewardKind, Task, Unlearning};
-use reweight::model::Split;
+use reweight::world::int8::Int8World;
 use reweight::world::{Config, Observation, World, WorldError, WorldKind};
 
 /// The class that is forgotten.
@@ -93,6 +96,47 @@ impl From<PpoError> for Fault {
 /// Hears every reward, in the order of evaluations.
 pub type Log<'l> = &'l mut dyn FnMut(f32);
 
+/// A world that editors need little of.
+pub trait Editable {
+    /// Length of an action.
+    fn action_len(&self) -> usize;
+
+    /// The reward of one action on the unedited network.
+    fn evaluate(&mut self, action: &[f32]) -> Result<f32, EnvError>;
+
+    /// Leaves the network as one action makes it.
+    fn apply(&mut self, action: &[f32]) -> Result<(), EnvError>;
+}
+
+impl Editable for World<'_> {
+    fn action_len(&self) -> usize {
+        self.change().action_len()
+    }
+
+    fn evaluate(&mut self, action: &[f32]) -> Result<f32, EnvError> {
+        World::evaluate(self, action)
+    }
+
+    fn apply(&mut self, action: &[f32]) -> Result<(), EnvError> {
+        World::apply(self, action)
+    }
+}
+
+impl Editable for Int8World<'_> {
+    fn action_len(&self) -> usize {
+        self.spec().action.len
+    }
+
+    fn evaluate(&mut self, action: &[f32]) -> Result<f32, EnvError> {
+        self.reset(0, &mut [])?;
+        Ok(self.step(action, &mut [])?.reward)
+    }
+
+    fn apply(&mut self, action: &[f32]) -> Result<(), EnvError> {
+        Int8World::apply(self, action)
+    }
+}
+
 /// Digits as the edited layer takes them.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
@@ -139,8 +183,7 @@ impl<'a> Subject<'a> {
     /// Accuracies with other weights in the edited layer, on digits of its own.
     pub fn accuracy(&self, weights: &[f32], arena: &mut Arena<'a>) -> Result<Kept, Fault> {
         let Self { kernel, stack, parameters, samples } = *self;
-        let mut prefix =
-            Prefix::new(kernel, stack, parameters, 0, samples, 1, false, arena)?;
+        let mut prefix = Prefix::new(kernel, stack, parameters, 0, samples, 1, false, arena)?;
         let task = self.task();
         Ok(task.accuracy(&mut prefix.with(Change::Weights(weights)), Split::Reward)?)
     }
@@ -159,7 +202,6 @@ pub fn world_need(stack: &Stack, kind: WorldKind, samples: usize) -> (Need, usiz
 
 /// The digest of a run: rewards so far, then the edited weights and the biases.
 pub fn finish(mut digest: Digest, world: &World<'_>, subject: &Subject<'_>) -> u64 {
-    use reweight::env::Env;
     if let Some(edited) = world.edited() {
         digest.weights(edited.weights, edited.inputs, edited.outputs);
     }

@@ -1,12 +1,16 @@
 //! A policy that was trained on other networks: one action, no evaluation.
 
-use super::{CLASS, Fault, Subject};
+use super::{CLASS, Fault, Subject, world_config};
 use crate::data::EDITED;
+use reweight::kernel::{Batch, Kernel, LANES};
+use reweight::model::{Forward, ForwardError, Logits, Samples, Split};
+use reweight::nn::Stack;
+use reweight::num::{self, Digest};
 use reweight::ppo::NeuronPolicy;
 use reweight::slab::{Arena, Need};
 use reweight::snapshot::PolicyFile;
-use reweight::task::ClassSet;
-use reweight::world::{FeatureSet, NeuronRequest, Neurons, WorldKind};
+use reweight::task::{ClassSet, Kept, Task};
+use reweight::world::{Change, Config, FeatureSet, NeuronRequest, Neurons, WorldKind};
 
 /// A policy in flash.
 pub struct Policy {
@@ -75,12 +79,12 @@ fn moments(subject: &Subject<'_>) -> Need {
 
 /// Looks at the layer and acts: `action` is U, then V, for a world of the step that is returned.
 #[inline(never)]
-pub fn policy<'a>(
-    subject: &Subject<'a>,
+pub fn policy(
+    subject: &Subject<'_>,
     policy: &Policy,
     step: f32,
     action: &mut [f32],
-    arena: &mut Arena<'a>,
+    arena: Arena<'_>,
 ) -> Result<f32, Fault> {
     let request = NeuronRequest {
         kind: policy.kind,
@@ -89,8 +93,101 @@ pub fn policy<'a>(
         gone: ClassSet::EMPTY,
     };
     let Subject { kernel, stack, parameters, samples } = *subject;
-    let neurons = Neurons::sparing(kernel, stack, parameters, 0, samples, request, arena)?;
-    neurons.act(&policy.shape, policy.parameters, action, arena)?;
+    // Not longer than what is looked at.
+    let mut arena = arena;
+    let neurons = Neurons::sparing(kernel, stack, parameters, 0, samples, request, &mut arena)?;
+    neurons.act(&policy.shape, policy.parameters, action, &mut arena)?;
     let (u, v) = action.split_at(EDITED.1.min(action.len()));
     Ok(step * neurons.calibration(step, u, v))
+}
+
+/// Carries an action out in `network`, all parameters from the edited layer on; digest of the run (the reward of the
+/// edited network, its weights, the layer's biases), rewards before and after, and accuracies on `test`.
+#[inline(never)]
+pub fn acted(
+    subject: &Subject<'_>,
+    test: Subject<'_>,
+    policy: &Policy,
+    step: f32,
+    action: &[f32],
+    network: &mut [f32],
+    arena: &mut Arena<'_>,
+) -> Result<(u64, [f32; 2], [Kept; 2]), Fault> {
+    let Subject { kernel, stack, parameters, .. } = *subject;
+    let (inputs, outputs) = EDITED;
+    let weights = stack.layers().first().map(|layer| layer.weight_range()).unwrap_or_default();
+    let original = parameters.get(weights.clone()).unwrap_or_default();
+    let config = Config { step, ..world_config(policy.kind) };
+    let change = Change::new(&config, num::rms(original), inputs, outputs);
+    network.copy_from_slice(parameters);
+    // What `Change::form` does, in a few instructions: a kilobyte of flash each is dear.
+    let (u, v) = change.factors(action);
+    let edited = network.get_mut(weights.clone()).unwrap_or_default();
+    for (row, &v) in edited.chunks_exact_mut(outputs).zip(v) {
+        for (weight, &u) in row.iter_mut().zip(u) {
+            *weight = match policy.kind {
+                WorldKind::Shift => num::fma(v, change.step * u, *weight),
+                WorldKind::Mask => *weight * (1.0 + change.step * (v * u)),
+            };
+        }
+    }
+    let panel = Batch::lanes(LANES);
+    let acting = (stack.scratch(panel), panel.len(stack.outputs()));
+    let mut rewards = [0.0; 2];
+    let mut kept = [Kept::default(); 2];
+    for ((values, reward), kept) in
+        [parameters, network].into_iter().zip(&mut rewards).zip(&mut kept)
+    {
+        let mut task = subject.task();
+        let mut arena = arena.scratch();
+        let (scratch, logits) = (arena.take(acting.0)?, arena.take(acting.1)?);
+        let mut whole =
+            Whole { kernel, stack, parameters: values, samples: subject.samples, scratch, logits };
+        let score = task.score(&mut whole, Split::Reward)?;
+        *reward = config.lambda * score.utility + (1.0 - config.lambda) * score.edit;
+        whole.samples = test.samples;
+        *kept = test.task().accuracy(&mut whole, Split::Reward)?;
+    }
+    let mut digest = Digest::new();
+    digest.value(rewards[1]);
+    digest.weights(network.get(weights).unwrap_or_default(), inputs, outputs);
+    let bias = stack.layers().first().and_then(|layer| layer.bias_range());
+    digest.values(bias.and_then(|bias| parameters.get(bias)).unwrap_or_default());
+    Ok((digest.finish(), rewards, kept))
+}
+
+/// The whole network over some digits.
+struct Whole<'w> {
+    kernel: Kernel,
+    stack: &'w Stack,
+    parameters: &'w [f32],
+    samples: Samples<'w>,
+    scratch: &'w mut [f32],
+    logits: &'w mut [f32],
+}
+
+impl Forward for Whole<'_> {
+    fn samples(&self) -> usize {
+        self.samples.batch.samples()
+    }
+
+    fn classes(&self) -> usize {
+        self.stack.outputs()
+    }
+
+    fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    fn for_each_logits(&mut self, visit: &mut dyn FnMut(Logits<'_>)) -> Result<(), ForwardError> {
+        let Self { kernel, stack, parameters, samples, scratch, logits } = self;
+        let classes = stack.outputs();
+        let inputs = samples.inputs.chunks_exact(stack.inputs() * LANES);
+        for (index, input) in inputs.enumerate() {
+            let (batch, layers) = (samples.batch.panel(index), 0..stack.layers().len());
+            stack.forward(*kernel, layers, batch, parameters, input, scratch, logits)?;
+            visit(Logits { first: index * LANES, batch, classes, values: logits });
+        }
+        Ok(())
+    }
 }

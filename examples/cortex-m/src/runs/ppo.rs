@@ -1,6 +1,6 @@
 //! Proximal policy optimisation of a policy shared by all rows and all columns, trained on the device.
 
-use super::{CLASS, Fault, Log, Subject};
+use super::{CLASS, Editable, Fault, Log, Subject};
 use crate::data::EDITED;
 use reweight::env::EnvError;
 use reweight::kernel::Batch;
@@ -8,7 +8,7 @@ use reweight::num::Digest;
 use reweight::ppo::{Context, NeuronConfig, NeuronPolicy, NeuronPpo};
 use reweight::slab::{Arena, Need};
 use reweight::task::ClassSet;
-use reweight::world::{FeatureSet, NeuronRequest, Neurons, World, WorldKind};
+use reweight::world::{FeatureSet, NeuronRequest, Neurons, WorldKind};
 
 const POLICY: NeuronPolicy = NeuronPolicy {
     row_features: FeatureSet::Core.rows(),
@@ -39,13 +39,12 @@ pub fn ppo_need(subject: &Subject<'_>) -> Need {
     let features = Batch::lanes(columns).len(POLICY.column_features)
         + Batch::lanes(rows).len(POLICY.row_features);
     let trainer = NeuronPpo::need(&POLICY, &CONFIG, (rows, columns), 1);
-    Need::f32s(features + rows + columns)
-        .and(trainer.or(Neurons::sparing_need(subject.stack, 0)))
+    Need::f32s(features + rows + columns).and(trainer.or(Neurons::sparing_need(subject.stack, 0)))
 }
 
 /// The layer as what the policy is trained on.
-struct Layer<'w, 'a> {
-    world: &'w mut World<'a>,
+struct Layer<'w> {
+    world: &'w mut dyn Editable,
     columns: &'w [f32],
     rows: &'w [f32],
     best: &'w mut [f32],
@@ -54,7 +53,7 @@ struct Layer<'w, 'a> {
     log: Log<'w>,
 }
 
-impl Context for Layer<'_, '_> {
+impl Context for Layer<'_> {
     fn rows(&self) -> usize {
         EDITED.1
     }
@@ -92,7 +91,7 @@ impl Context for Layer<'_, '_> {
 pub fn ppo(
     subject: &Subject<'_>,
     kind: WorldKind,
-    world: &mut World<'_>,
+    world: &mut dyn Editable,
     updates: u32,
     seed: u64,
     arena: &mut Arena<'_>,
@@ -102,7 +101,7 @@ pub fn ppo(
     let column_features = arena.take(Batch::lanes(columns).len(POLICY.column_features))?;
     let row_features = arena.take(Batch::lanes(rows).len(POLICY.row_features))?;
     let best = arena.take(rows + columns)?;
-    look(subject, kind, column_features, row_features, &mut arena.scratch())?;
+    look(subject, kind, column_features, row_features, arena.scratch())?;
     let shape = (rows, columns);
     let mut ppo = NeuronPpo::new(POLICY, CONFIG, kernel, shape, 1, seed, arena)?;
     let mut layer = Layer {
@@ -129,12 +128,14 @@ fn look(
     kind: WorldKind,
     columns: &mut [f32],
     rows: &mut [f32],
-    arena: &mut Arena<'_>,
+    arena: Arena<'_>,
 ) -> Result<(), Fault> {
     let request =
         NeuronRequest { kind, features: FeatureSet::Core, class: CLASS, gone: ClassSet::EMPTY };
     let Subject { kernel, stack, parameters, samples } = *subject;
-    let neurons = Neurons::sparing(kernel, stack, parameters, 0, samples, request, arena)?;
+    // Not longer than what is looked at.
+    let mut arena = arena;
+    let neurons = Neurons::sparing(kernel, stack, parameters, 0, samples, request, &mut arena)?;
     neurons.column_panels(0, columns)?;
     neurons.row_panels(0, rows)?;
     Ok(())

@@ -1,11 +1,10 @@
 //! Evolution strategies: (1+1)-ES in the least memory, sep-CMA-ES in a few kilobytes.
 
-use super::{Fault, Log};
+use super::{Editable, Fault, Log};
 use reweight::editor::search::{OnePlusOneEs, SepCmaEs};
 use reweight::num::{self, Digest};
 use reweight::rng::{Purpose, Rng};
 use reweight::slab::{Arena, Need};
-use reweight::world::World;
 
 /// Memory of [`one_plus_one`].
 pub const fn one_plus_one_need(n: usize) -> Need {
@@ -15,13 +14,13 @@ pub const fn one_plus_one_need(n: usize) -> Need {
 /// (1+1)-ES on the action itself, which the world clips; leaves the best edit in the world.
 #[inline(never)]
 pub fn one_plus_one(
-    world: &mut World<'_>,
+    world: &mut dyn Editable,
     evaluations: u32,
     seed: u64,
     arena: &mut Arena<'_>,
     log: Log<'_>,
 ) -> Result<Digest, Fault> {
-    let n = world.change().action_len();
+    let n = world.action_len();
     let (mut search, mut digest) = (OnePlusOneEs::new(n, arena)?, Digest::new());
     let mut rng = Rng::new(seed, Purpose::Search);
     for _ in 0..evaluations {
@@ -43,13 +42,13 @@ pub const fn sep_cma_es_need(n: usize) -> Need {
 /// sep-CMA-ES from near 0, squashed by tanh; leaves the best edit in the world.
 #[inline(never)]
 pub fn sep_cma_es(
-    world: &mut World<'_>,
+    world: &mut dyn Editable,
     evaluations: u32,
     seed: u64,
     arena: &mut Arena<'_>,
     log: Log<'_>,
 ) -> Result<Digest, Fault> {
-    let n = world.change().action_len();
+    let n = world.action_len();
     let (action, best) = (arena.take(n)?, arena.take(n)?);
     let mut rng = Rng::new(seed, Purpose::Search);
     action.iter_mut().for_each(|value| *value = 0.1 * rng.normal());
