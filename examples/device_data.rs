@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Comments of the reward and of the test part.
-const COMMENTS: [usize; 2] = [300, 300];
+const COMMENTS: [usize; 2] = [800, 800];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let check = std::env::args().any(|argument| argument == "--check");

@@ -177,14 +177,14 @@ fn groups_are_treated_alike_after_training_on_the_device() {
         });
         let [before, after] = found.unwrap().scores;
         println!("{}: reward comments {before:?} -> {after:?}", kind.name());
-        assert!(after.edit > before.edit + 0.02, "{before:?} {after:?}");
+        assert!(after.edit > before.edit + 0.03, "{before:?} {after:?}");
         let original = &data::LAST[..2 * FEATURES];
         let judged = [original, &weights].map(|weights| {
             let (mut heap, _) = (Heap::new(runs::debias_needs(&stack, kind, COMMENTS).0), ());
             judge.score(weights, &mut heap.arena()).unwrap()
         });
         println!("{}: test comments {:?} -> {:?}", kind.name(), judged[0], judged[1]);
-        assert!(judged[1].edit > judged[0].edit, "{judged:?}");
+        assert!(judged[1].edit > judged[0].edit + 0.03, "{judged:?}");
         assert!(judged[1].utility > judged[0].utility - 0.03, "{judged:?}");
     }
 }

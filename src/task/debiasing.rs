@@ -206,6 +206,13 @@ impl<'a> Debiasing<'a> {
         Need { f32s: samples, u32s: planes + BitPlanes::words(samples) + samples }
     }
 
+    /// Memory where no part is judged at a matched threshold.
+    pub fn unmatched_need(parts: &[(usize, usize)]) -> Need {
+        let samples: usize = parts.iter().map(|(samples, _)| samples).sum();
+        let Need { f32s, u32s } = Self::need(parts);
+        Need { f32s, u32s: u32s - samples }
+    }
+
     /// Wide words of scratch beside it, for AUCs: none are needed where accuracy is what is kept and the bias is
     /// not the Jigsaw score's.
     pub fn scratch(parts: &[(usize, usize)]) -> usize {
@@ -253,7 +260,11 @@ impl<'a> Debiasing<'a> {
             parts: states,
             scores: arena.take(total)?,
             predicted: arena.take_indices(BitPlanes::words(total))?,
-            keys: arena.take_indices(total)?,
+            keys: arena.take_indices(if parts.iter().any(|part| part.matched.is_some()) {
+                total
+            } else {
+                0
+            })?,
             scratch,
         })
     }

@@ -8,7 +8,7 @@ use reweight::nn::Stack;
 pub const DIGITS: usize = 359;
 
 /// Comments of the reward and of the test part.
-pub const COMMENTS: usize = 300;
+pub const COMMENTS: usize = 800;
 
 /// Groups that a comment can name.
 pub const GROUPS: usize = 9;
@@ -26,7 +26,7 @@ const HEAD_PARAMETERS: usize = PIXELS * EDITED.0 + EDITED.0;
 pub const TAIL_PARAMETERS: usize = EDITED.0 * EDITED.1 + EDITED.1 + EDITED.1 * 10 + 10;
 
 const DIGIT_BYTES: &[u8; 97_782] = include_bytes!("../data/digits.bin");
-const COMMENT_BYTES: &[u8; 43_936] = include_bytes!("../data/comments.bin");
+const COMMENT_BYTES: &[u8; 116_936] = include_bytes!("../data/comments.bin");
 
 /// Layer fc1, 64 → 128.
 static HEAD: [f32; HEAD_PARAMETERS] = floats(DIGIT_BYTES, 0);

@@ -28,7 +28,7 @@ const CONFIG: Config = {
     let mut config = Config::edit();
     config.hidden = [0; 3];
     config.fixed_observation = false;
-    config.learning_rate = 1e-2;
+    config.learning_rate = 2e-2;
     config
 };
 
@@ -89,7 +89,10 @@ pub fn debias_needs(stack: &Stack, kind: WorldKind, samples: usize) -> (Need, Ne
     let observation = Space { len: 1, low: 1.0, high: 1.0 };
     let spec = Spec { observation, action, reward: (0.0, 1.0), horizon: Some(1) };
     let world = World::need(&config, stack, 0, samples);
-    (world.and(Debiasing::need(&[(samples, GROUPS)])), Ppo::need(&CONFIG, &spec).and(Need::f32s(n)))
+    (
+        world.and(Debiasing::unmatched_need(&[(samples, GROUPS)])),
+        Ppo::need(&CONFIG, &spec).and(Need::f32s(n)),
+    )
 }
 
 impl<'a> Bench<'a> {
