@@ -154,7 +154,7 @@ pub(super) struct Work<'a> {
 
 impl<'a> Work<'a> {
     pub(super) const fn need(policy: &NeuronPolicy) -> Need {
-        Need::f32s((4 * policy.hidden + 4 * policy.rank + 1) * LANES)
+        Need::f32s((4 * policy.hidden + 3 * policy.rank + 1) * LANES + policy.rank * BLOCK)
     }
 
     pub(super) fn new(policy: &NeuronPolicy, arena: &mut Arena<'a>) -> Result<Self, PpoError> {
@@ -162,7 +162,7 @@ impl<'a> Work<'a> {
         let taken = Self {
             hidden: arena.take(hidden)?,
             output: arena.take(rank)?,
-            mean_rows: arena.take(rank)?,
+            mean_rows: arena.take(policy.rank * BLOCK)?,
             gradient_rows: arena.take(rank)?,
             gradient_panel: arena.take(rank)?,
             hidden_gradient: arena.take(2 * hidden)?,
@@ -507,7 +507,59 @@ pub(super) struct Surrogate<'s> {
     pub(super) weight: f32,
 }
 
+/// Neurons whose terms of the log-std's gradient are added sample by sample: a panel of the wide targets. Narrower
+/// panels must not change the order.
+const BLOCK: usize = 32;
+
+const _: () = assert!(LANES <= BLOCK);
+
 impl Surrogate<'_> {
+    /// The gradient by the log-std, block by block, sample by sample, neuron by neuron.
+    fn log_std_in_blocks(
+        &self,
+        policy: &NeuronPolicy,
+        kernel: Kernel,
+        parameters: &[f32],
+        work: &mut Work<'_>,
+    ) -> Result<f32, PpoError> {
+        let (rank, layout) = (policy.rank, policy.layout(self.side));
+        let log_std = parameters.get(policy.log_std(self.side)).copied().unwrap_or(0.0);
+        let inverse = num::exp(-log_std);
+        let (batch, panel_len) = (Batch::lanes(self.count), layout.features * LANES);
+        let (low, high) = (1.0 - self.clip, 1.0 + self.clip);
+        let mut gradient = 0.0f32;
+        for block in (0..self.count).step_by(BLOCK) {
+            let neurons = BLOCK.min(self.count - block);
+            for first in (block..block + neurons).step_by(LANES) {
+                let (index, Work { hidden, output, mean_rows, .. }) = (first / LANES, &mut *work);
+                let panel = batch.panel(index);
+                let features = part(self.features, index * panel_len..(index + 1) * panel_len)?;
+                policy.panel(kernel, parameters, self.side, panel, features, hidden, output)?;
+                let at = (first - block) * rank;
+                let means = part_mut(mean_rows, at..at + panel.samples() * rank)?;
+                kernel.to_rows(panel, rank, 1, output, means)?;
+            }
+            let means = part(work.mean_rows, 0..neurons * rank)?;
+            for (sample, &advantage) in self.advantages.iter().enumerate() {
+                let at = sample * self.action_stride + block * rank;
+                let actions = part(self.actions, at..at + neurons * rank)?;
+                let at = sample * self.old_stride + block;
+                let old = part(self.old, at..at + neurons)?;
+                let pairs = actions.chunks_exact(rank).zip(means.chunks_exact(rank));
+                for (&old, (actions, means)) in old.iter().zip(pairs) {
+                    let ratio = num::exp(log_probability(actions, means, inverse, log_std) - old);
+                    let held = if advantage > 0.0 { ratio > high } else { ratio < low };
+                    let flow = if held { 0.0 } else { -self.weight * advantage * ratio };
+                    for (&action, &mean) in actions.iter().zip(means) {
+                        let z = (action - mean) * inverse;
+                        gradient += flow * (z * z - 1.0);
+                    }
+                }
+            }
+        }
+        Ok(gradient)
+    }
+
     /// Adds the gradient of `−weight · Σ min(r·A, clip(r)·A)`.
     pub(super) fn gradient(
         &self,
@@ -523,7 +575,12 @@ impl Surrogate<'_> {
         let inverse = num::exp(-log_std);
         let batch = Batch::lanes(self.count);
         let panel_len = layout.features * LANES;
-        let mut log_std_gradient = 0.0f32;
+        // One sum over all neurons, so its order is fixed: narrower panels take it beforehand.
+        let mut log_std_gradient = if LANES < BLOCK {
+            self.log_std_in_blocks(policy, kernel, parameters, work)?
+        } else {
+            0.0
+        };
         for index in 0..batch.panels() {
             let panel = batch.panel(index);
             let (first, lanes) = (index * LANES, panel.samples());
@@ -565,7 +622,9 @@ impl Surrogate<'_> {
                 for (((&action, &mean), to), &flow) in values.zip(flows) {
                     let z = (action - mean) * inverse;
                     *to += flow * (z * inverse);
-                    log_std_gradient += flow * (z * z - 1.0);
+                    if LANES >= BLOCK {
+                        log_std_gradient += flow * (z * z - 1.0);
+                    }
                 }
             }
             // Back through the network.

@@ -85,7 +85,7 @@ fn comments() -> Result<bool, Fault> {
     let bench = Bench { kernel, stack: &stack, inputs: taken, comments: &REWARD_COMMENTS };
     let judge = Bench { inputs: test, comments: &TEST_COMMENTS, ..bench };
     let (world_slab, world_words) = (slab!(f32, 8_000), slab!(u32, 2_000));
-    let (agent_slab, agent_words) = (slab!(f32, 4_000), slab!(u32, 100));
+    let (agent_slab, agent_words) = (slab!(f32, 6_000), slab!(u32, 100));
     let kind = WorldKind::Shift;
     let (world, agent) = runs::debias_needs(&stack, kind, COMMENTS);
     let mut count = 0;
