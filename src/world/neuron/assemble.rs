@@ -3,6 +3,7 @@
 use super::build::Neurons;
 use super::covariance::inverse_covariance;
 use super::features::{put, rmsn, std1};
+use crate::kernel::copy;
 use crate::model::ForwardError;
 use crate::num;
 
@@ -23,7 +24,7 @@ impl Neurons<'_> {
             next += 1;
         };
         for moment in [&*self.x.forget, &*self.x.retain, &*self.x.deviation] {
-            values.copy_from_slice(moment);
+            copy(values, moment);
             std1(values);
             keep(values);
         }
@@ -53,13 +54,13 @@ impl Neurons<'_> {
         rmsn(values);
         keep(values);
         if let Some(retain) = self.retain.as_ref() {
-            values.copy_from_slice(self.x.forget);
+            copy(values, self.x.forget);
             inverse_covariance(self.kernel, retain, inputs, set.ridge(), self.work, values)?;
             rmsn(values);
             keep(values);
             // `lf` of the rows needs it.
             if let Some(slot) = self.work.get_mut(..inputs) {
-                slot.copy_from_slice(values);
+                copy(slot, values);
             }
         }
         Ok(())
@@ -77,7 +78,7 @@ impl Neurons<'_> {
             next += 1;
         };
         for moment in [&*self.h.forget, &*self.h.retain, &*self.h.deviation] {
-            values.copy_from_slice(moment);
+            copy(values, moment);
             std1(values);
             keep(values);
         }
@@ -123,7 +124,7 @@ impl Neurons<'_> {
         }
         rmsn(values);
         keep(values);
-        values.copy_from_slice(self.sensitivity);
+        copy(values, self.sensitivity);
         rmsn(values);
         keep(values);
         for (row, to) in values.iter_mut().enumerate() {

@@ -271,7 +271,9 @@ impl<'a> Neurons<'a> {
                 } else {
                     (&mut roles.retain, 1)
                 };
-                role[lane] = 1.0;
+                if let Some(role) = role.get_mut(lane) {
+                    *role = 1.0;
+                }
                 self.counts[keep] += 1;
                 let into = if keep == 0 { &mut self.forget } else { &mut self.retain };
                 if let Some(into) = into.as_mut().filter(|into| kept[keep] < into.batch.samples()) {

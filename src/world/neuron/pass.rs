@@ -1,7 +1,7 @@
 //! The network, run panel by panel, and the probes of what lies behind the layer.
 
 use super::build::{NOT_DENSE, PROBES, larger_of, sizes};
-use crate::kernel::{Batch, Kernel, LANES};
+use crate::kernel::{Batch, Kernel, LANES, copy};
 use crate::model::ForwardError;
 use crate::nn::{Kind, Stack};
 use crate::num;
@@ -126,7 +126,7 @@ impl<'s, 'p> Pass<'s, 'p> {
             let part = all.panel(index);
             let width = outputs * LANES;
             let h = self.probe_h.get(index * width..(index + 1) * width).unwrap_or_default();
-            self.h.copy_from_slice(h);
+            copy(self.h, h);
             for value in self.h.iter_mut().skip(row * LANES).take(LANES) {
                 *value += delta;
             }
