@@ -45,6 +45,7 @@ pub(super) fn columns<I: Isa>(
     if c.is_empty() {
         return;
     }
+    let a = Runs { run: a.run.max(1), ..a };
     // Many tiles share a strip of B: packed, its rows do not compete for the same lines.
     let pack = I::CACHED && I::ROWS > 1 && rows >= 4 * I::ROWS && columns >= 96 && depth >= 16;
     let mut scratch = if pack { Some(isa.scratch()) } else { None };
@@ -108,7 +109,7 @@ fn outer_product<I: Isa, const D: usize>(
     if b.len() < D * columns {
         return D;
     }
-    for (m, c) in c.chunks_exact_mut(columns).enumerate() {
+    for (m, c) in c.chunks_exact_mut(columns.max(1)).enumerate() {
         let values = from(a.values, m * a.row + k * a.step);
         let mut factors = [isa.splat(0.0); D];
         for d in 0..D {
@@ -225,10 +226,11 @@ pub(super) fn row_input_gradient<I: Isa>(
         return;
     }
     dx.fill(0.0);
+    let inputs = inputs.max(1);
     let mut scratch = isa.scratch();
     let scratch = zeroed(scratch.as_mut(), outputs.saturating_mul(I::WIDTH));
     let steps = (scratch.len() / I::WIDTH).max(1);
-    for (group, dx) in dx.chunks_mut(inputs * I::WIDTH).enumerate() {
+    for (group, dx) in dx.chunks_mut((inputs * I::WIDTH).max(1)).enumerate() {
         let dy = from(dy, group * I::WIDTH * outputs);
         let mut k = 0;
         while k < outputs {
@@ -261,7 +263,7 @@ fn row_gradient_tile<I: Isa, const M: usize, const V: usize>(
     let mut tile = Tile::<I, M, V>::gather(isa, |m, n| dx.get(n * inputs + m).copied());
     tile.accumulate(depth, w, Rows { values: dy, step: I::WIDTH, panel: LANES });
     tile.visit(|m, sums| {
-        for (to, &sum) in from_mut(dx, m).iter_mut().step_by(inputs).zip(sums) {
+        for (to, &sum) in from_mut(dx, m).iter_mut().step_by(inputs.max(1)).zip(sums) {
             *to = sum;
         }
     });

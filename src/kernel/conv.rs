@@ -38,7 +38,7 @@ pub(super) fn forward<I: Isa>(
     let (inputs, outputs) = (conv.input_len(), conv.output_len());
     let width = batch.width();
     let tiles = channels.div_ceil(I::ROWS);
-    for (panel, y) in y.chunks_exact_mut(outputs * width).enumerate() {
+    for (panel, y) in y.chunks_exact_mut((outputs * width).max(1)).enumerate() {
         let x = from(x, panel * inputs * width);
         for row in 0..rows {
             for col in 0..cols {
@@ -143,7 +143,7 @@ fn forward_row<I: Isa>(
             tile.accumulate_ragged(count, x, w);
         });
         tile.visit(|_, sums| {
-            let to = from_mut(y, channel * positions).iter_mut().step_by(positions);
+            let to = from_mut(y, channel * positions).iter_mut().step_by(positions.max(1));
             for (to, &sum) in to.zip(sums).take(channels - channel) {
                 *to = sum;
             }
@@ -169,7 +169,7 @@ pub(super) fn input_gradient<I: Isa>(
     let [input_channels, height, width] = conv.input;
     let lanes = batch.width();
     let tiles = input_channels.div_ceil(I::ROWS);
-    for (panel, dx) in dx.chunks_exact_mut(inputs * lanes).enumerate() {
+    for (panel, dx) in dx.chunks_exact_mut((inputs * lanes).max(1)).enumerate() {
         let dy = from(dy, panel * outputs * lanes);
         for y in 0..height {
             for x in 0..width {
@@ -218,7 +218,7 @@ impl Back<'_> {
     #[inline(always)]
     fn along(self, axis: usize, count: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
         let at = self.at[axis].saturating_add(self.conv.padding[axis]);
-        let stride = self.conv.stride[axis];
+        let stride = self.conv.stride[axis].max(1);
         (at % stride..self.conv.kernel[axis].min(at.saturating_add(1)))
             .step_by(stride)
             .map(move |tap| (tap, (at - tap) / stride))
@@ -290,7 +290,7 @@ pub(super) fn weight_gradient<I: Isa>(
     if x.is_empty() || dy_rows.is_empty() || dw.is_empty() {
         return;
     }
-    let (inputs, outputs) = (conv.input_len(), conv.output_len());
+    let (inputs, outputs) = (conv.input_len().max(1), conv.output_len());
     let width = batch.width();
     let mut scratch = isa.scratch();
     let scratch = scratch.as_mut();
@@ -385,9 +385,9 @@ fn taps_tile<I: Isa, const M: usize, const V: usize>(
     let [_, height, line] = conv.input;
     let mut tile = Tile::<I, M, V>::load(isa, dw, conv.channels, valid);
     // Output columns whose tap lies inside the input.
-    let first = conv.padding[1].saturating_sub(kx).div_ceil(conv.stride[1]);
-    let end =
-        line.saturating_add(conv.padding[1]).saturating_sub(kx).div_ceil(conv.stride[1]).min(cols);
+    let step = conv.stride[1].max(1);
+    let first = conv.padding[1].saturating_sub(kx).div_ceil(step);
+    let end = line.saturating_add(conv.padding[1]).saturating_sub(kx).div_ceil(step).min(cols);
     for row in 0..rows {
         let Some(y) = (row * conv.stride[0] + ky).checked_sub(conv.padding[0]) else { continue };
         if y >= height || first >= end {

@@ -83,9 +83,9 @@ pub(super) fn softmax<I: Isa>(_: I, batch: Batch, features: usize, values: &mut 
     }
     if batch.width() == LANES {
         let (rows, _) = values.as_chunks_mut::<LANES>();
-        rows.chunks_exact_mut(features).for_each(softmax_rows);
+        rows.chunks_exact_mut(features.max(1)).for_each(softmax_rows);
     } else {
-        for values in values.chunks_exact_mut(features) {
+        for values in values.chunks_exact_mut(features.max(1)) {
             let (rows, _) = values.as_chunks_mut::<1>();
             softmax_rows(rows);
         }
@@ -131,12 +131,12 @@ pub(super) fn argmax<I: Isa>(
         classes.fill(0);
     } else if batch.width() == LANES {
         let (rows, _) = values.as_chunks::<LANES>();
-        for (rows, classes) in rows.chunks_exact(features).zip(classes.chunks_mut(LANES)) {
+        for (rows, classes) in rows.chunks_exact(features.max(1)).zip(classes.chunks_mut(LANES)) {
             let best = argmax_rows(rows);
             classes.iter_mut().zip(best).for_each(|(class, best)| *class = best);
         }
     } else {
-        for (values, class) in values.chunks_exact(features).zip(classes) {
+        for (values, class) in values.chunks_exact(features.max(1)).zip(classes) {
             let (rows, _) = values.as_chunks::<1>();
             [*class] = argmax_rows(rows);
         }

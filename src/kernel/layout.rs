@@ -3,7 +3,7 @@
 use super::Batch;
 use super::isa::Isa;
 use super::shape::LANES;
-use super::tile::{from, from_mut};
+use super::tile::{copy, from, from_mut};
 
 /// `to[to_row·j + i] = values[row·i + j]` for `rows` rows i of `cols` values j.
 #[inline(always)]
@@ -53,14 +53,13 @@ pub(super) fn to_rows<I: Isa>(
     if rows.is_empty() {
         return;
     }
-    let (width, features) = (batch.width(), channels * positions);
+    let (width, features) = (batch.width(), (channels * positions).max(1));
     if width == 1 && (positions == 1 || channels == 1) {
-        rows.copy_from_slice(panels);
+        copy(rows, panels);
         return;
     }
-    for (panel, rows) in
-        panels.chunks_exact(features * width).zip(rows.chunks_mut(features * width))
-    {
+    let size = (features * width).max(1);
+    for (panel, rows) in panels.chunks_exact(size).zip(rows.chunks_mut(size)) {
         let samples = rows.len() / features;
         for position in 0..positions {
             let values = (from(panel, position * width), positions * width);
@@ -81,14 +80,13 @@ pub(super) fn to_panels<I: Isa>(
     if panels.is_empty() {
         return;
     }
-    let width = batch.width();
+    let (width, features) = (batch.width(), features.max(1));
     if width == 1 {
-        panels.copy_from_slice(rows);
+        copy(panels, rows);
         return;
     }
-    for (panel, rows) in
-        panels.chunks_exact_mut(features * width).zip(rows.chunks(features * width))
-    {
+    let size = (features * width).max(1);
+    for (panel, rows) in panels.chunks_exact_mut(size).zip(rows.chunks(size)) {
         if rows.len() < panel.len() {
             panel.fill(0.0);
         }
@@ -115,7 +113,7 @@ pub(super) fn bias_gradient<I: Isa>(_: I, outputs: usize, dy_rows: &[f32], db: &
 fn add_rows<const N: usize>(outputs: usize, dy_rows: &[f32], db: &mut [f32]) -> usize {
     if let Some(db) = db.first_chunk_mut::<N>() {
         let mut sums = *db;
-        for row in dy_rows.chunks(outputs) {
+        for row in dy_rows.chunks(outputs.max(1)) {
             if let Some(row) = row.first_chunk::<N>() {
                 for (sum, &value) in sums.iter_mut().zip(row) {
                     *sum += value;

@@ -64,6 +64,7 @@ mod x86;
 pub use backend::{Backend, Kernel};
 pub use bag::Bag;
 pub use shape::{Batch, Conv2d, LANES, Pool2d, TOGETHER};
+pub(crate) use tile::copy;
 
 /// What the chains of a product start from.
 #[derive(Clone, Copy, Debug)]

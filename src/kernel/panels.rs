@@ -33,7 +33,7 @@ pub(super) fn panels<I: Isa>(
     if c.is_empty() {
         return;
     }
-    let panels = c.len() / (rows * LANES);
+    let panels = c.len() / (rows * LANES).max(1);
     let whole = if together::pays::<I>(rows, depth) { panels / TOGETHER * TOGETHER } else { 0 };
     together::together(isa, whole, rows, depth, a, start, b, c);
     if whole == panels {

@@ -29,8 +29,9 @@ pub(super) fn max_pool_gradient<I: Isa>(
     }
     let (inputs, outputs) = (pool.input_len(), pool.output_len());
     let width = batch.width();
-    let panels = x.chunks_exact(inputs * width).zip(dy.chunks_exact(outputs * width));
-    for ((x, dy), dx) in panels.zip(dx.chunks_exact_mut(inputs * width)) {
+    let (inputs, outputs) = ((inputs * width).max(1), (outputs * width).max(1));
+    let panels = x.chunks_exact(inputs).zip(dy.chunks_exact(outputs));
+    for ((x, dy), dx) in panels.zip(dx.chunks_exact_mut(inputs)) {
         if width == LANES {
             Panel::<LANES>::largest_gradient(pool, x, dy, dx);
         } else {
@@ -65,9 +66,9 @@ fn each_panel(
     if a.is_empty() || b.is_empty() {
         return;
     }
-    let panels = batch.panels();
-    let panels = a.chunks_exact(a.len() / panels).zip(b.chunks_exact_mut(b.len() / panels));
-    for (a, b) in panels {
+    let panels = batch.panels().max(1);
+    let (of_a, of_b) = ((a.len() / panels).max(1), (b.len() / panels).max(1));
+    for (a, b) in a.chunks_exact(of_a).zip(b.chunks_exact_mut(of_b)) {
         if batch.width() == LANES { lanes(pool, a, b) } else { rows(pool, a, b) }
     }
 }

@@ -1,7 +1,7 @@
 //! The products as the library sees them: every length is checked here, then the backend is called.
 
 use super::columns::Runs;
-use super::tile::Spread;
+use super::tile::{Spread, copy};
 use super::{Bag, Batch, Conv2d, Kernel, LANES, LowRank, Start};
 use crate::error::ShapeError;
 
@@ -37,9 +37,9 @@ impl Kernel {
             match start {
                 Start::Zero => y.fill(0.0),
                 Start::Bias(bias) => {
-                    y.chunks_exact_mut(outputs.max(1)).for_each(|row| row.copy_from_slice(bias));
+                    y.chunks_exact_mut(outputs.max(1)).for_each(|row| copy(row, bias));
                 }
-                Start::Values(values) => y.copy_from_slice(values),
+                Start::Values(values) => copy(y, values),
             }
             let a = Runs { values: x, row: inputs, step: 1, run: inputs, jump: 0 };
             self.run_columns(batch.samples(), outputs, inputs, a, weights, y);

@@ -46,12 +46,13 @@ impl Batch {
 
     /// Samples in a panel: 1 or [`LANES`].
     pub const fn width(self) -> usize {
-        self.width
+        // Whoever divides by it need not fear 0.
+        if self.width == LANES { LANES } else { 1 }
     }
 
     /// Number of panels, the last one possibly part empty.
     pub const fn panels(self) -> usize {
-        self.samples.div_ceil(self.width)
+        self.samples.div_ceil(self.width())
     }
 
     /// The samples of panel `index` as a batch of their own.
@@ -80,7 +81,8 @@ impl Batch {
 
     /// Where `feature` of `sample` lies in a buffer of `features` features.
     pub const fn at(self, features: usize, sample: usize, feature: usize) -> usize {
-        ((sample / self.width) * features + feature) * self.width + sample % self.width
+        let width = self.width();
+        ((sample / width) * features + feature) * width + sample % width
     }
 }
 

@@ -279,6 +279,12 @@ impl<I: Isa, const M: usize, const V: usize> Tile<I, M, V> {
     }
 }
 
+/// Copies as many values as both slices have: unlike `copy_from_slice` it cannot panic.
+#[inline(always)]
+pub(crate) fn copy(to: &mut [f32], values: &[f32]) {
+    copy_short(values, to, usize::MAX);
+}
+
 /// Copies `count` values, fewer where either slice is shorter.
 #[inline(always)]
 fn copy_short(values: &[f32], to: &mut [f32], count: usize) {

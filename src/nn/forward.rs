@@ -67,14 +67,18 @@ impl Stack {
         ShapeError::check("output", len(batch, outputs), output.len())?;
         let pass = piece(run, batch);
         let half = buffer(run, pass);
-        if scratch.len() / 2 < half {
-            let expected = half.saturating_mul(2);
-            return Err(ShapeError { what: "scratch", expected, found: scratch.len() });
-        }
-        let (one, other) = scratch.split_at_mut(half);
-        let pieces = input.chunks(pass.len(inputs).max(1));
-        let mut left = batch.samples();
-        for (x, y) in pieces.zip(output.chunks_mut(pass.len(outputs).max(1))) {
+        let (expected, found) = (half.saturating_mul(2), scratch.len());
+        let short = ShapeError { what: "scratch", expected, found };
+        let halves = scratch.split_at_mut_checked(half).filter(|(_, other)| other.len() >= half);
+        let (one, other) = halves.ok_or(short)?;
+        let each = pass.len(inputs).max(1);
+        let (mut rest, mut left) = (input, batch.samples());
+        for y in output.chunks_mut(pass.len(outputs).max(1)) {
+            let (x, behind) = rest.split_at_checked(each).unwrap_or((rest, &[]));
+            if x.is_empty() {
+                break;
+            }
+            rest = behind;
             let part = with_samples(batch, left.min(pass.samples()));
             left -= part.samples();
             run_piece(kernel, run, part, params, x, one, other, y)?;

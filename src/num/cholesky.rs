@@ -20,7 +20,7 @@ pub fn cholesky(matrix: &mut [f32], n: usize, added: f32) {
     let least = (f64::from(largest) + added) * 1e-6;
     let least = if least > 0.0 && least.is_finite() { least } else { 1.0 };
     for row in 0..n {
-        let (done, rest) = matrix.split_at_mut(row * n);
+        let Some((done, rest)) = matrix.split_at_mut_checked(row * n) else { return };
         let Some(own) = rest.get_mut(..n) else { return };
         for (column, other) in done.chunks_exact(n).enumerate() {
             let (Some(&value), Some(&pivot)) = (own.get(column), other.get(column)) else { return };
@@ -47,7 +47,7 @@ pub fn cholesky_solve(factor: &[f32], n: usize, b: &mut [f32], columns: usize) {
         let last = columns.min(first + SIDE);
         for row in 0..n {
             let mut sums = [0.0f64; SIDE];
-            let (done, rest) = b.split_at_mut(row * columns);
+            let Some((done, rest)) = b.split_at_mut_checked(row * columns) else { return };
             let own = factor.get(row * n..row * n + n).unwrap_or_default();
             for (&entry, x) in own.iter().take(row).zip(done.chunks_exact(columns)) {
                 add(&mut sums, entry, x.get(first..last));
@@ -56,7 +56,7 @@ pub fn cholesky_solve(factor: &[f32], n: usize, b: &mut [f32], columns: usize) {
         }
         for row in (0..n).rev() {
             let mut sums = [0.0f64; SIDE];
-            let (rest, done) = b.split_at_mut((row + 1) * columns);
+            let Some((rest, done)) = b.split_at_mut_checked((row + 1) * columns) else { return };
             let below = factor.iter().skip((row + 1) * n + row).step_by(n);
             for (&entry, x) in below.zip(done.chunks_exact(columns)) {
                 add(&mut sums, entry, x.get(first..last));

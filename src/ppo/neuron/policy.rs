@@ -136,7 +136,8 @@ impl NeuronPolicy {
         ShapeError::check("features", batch.len(self.features(side)), features.len())?;
         ShapeError::check("means", count * self.rank, means.len())?;
         ShapeError::check("scratch", self.scratch(), scratch.len())?;
-        let (hidden, output) = scratch.split_at_mut(self.hidden * LANES);
+        let short = ShapeError { what: "scratch", expected: self.scratch(), found: scratch.len() };
+        let (hidden, output) = scratch.split_at_mut_checked(self.hidden * LANES).ok_or(short)?;
         let panel_len = self.features(side) * LANES;
         for index in 0..batch.panels() {
             let panel = batch.panel(index);
@@ -184,10 +185,11 @@ impl NeuronPolicy {
         action: &mut [f32],
     ) -> Result<(), ShapeError> {
         ShapeError::check("action", rows.len() + columns.len(), action.len())?;
-        let count = rows.len() / self.rank.max(1);
+        let rank = self.rank.max(1);
+        let count = rows.len() / rank;
         let (u, v) = action.split_at_mut(rows.len());
         for (index, &value) in rows.iter().enumerate() {
-            let (row, factor) = (index / self.rank, index % self.rank);
+            let (row, factor) = (index / rank, index % rank);
             if let Some(to) = u.get_mut(factor * count + row) {
                 *to = num::tanh(value);
             }

@@ -41,7 +41,7 @@ impl Neurons<'_> {
         let mut arena = arena.scratch();
         let widest = policy.row_features.max(policy.column_features);
         let (features, scratch) = (arena.take(widest * LANES)?, arena.take(policy.scratch())?);
-        let (u, v) = action.split_at_mut(rows);
+        let (u, v) = action.split_at_mut_checked(rows).unwrap_or_default();
         for (side, to, each) in
             [(Side::Columns, v, policy.column_features), (Side::Rows, u, policy.row_features)]
         {

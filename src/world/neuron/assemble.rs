@@ -3,7 +3,7 @@
 use super::build::Neurons;
 use super::covariance::inverse_covariance;
 use super::features::{Norm, Normal, put, rmsn};
-use crate::kernel::LANES;
+use crate::kernel::{LANES, copy};
 use crate::model::ForwardError;
 use crate::num;
 
@@ -171,13 +171,13 @@ impl Neurons<'_> {
             put(self.column_features, features, feature, values);
         }
         if let Some(retain) = self.retain.as_ref() {
-            values.copy_from_slice(self.x.forget);
+            copy(values, self.x.forget);
             inverse_covariance(self.kernel, retain, inputs, set.ridge(), self.work, values)?;
             rmsn(values);
             put(self.column_features, features, COLUMN_NORMS.len(), values);
             // `lf` of the rows needs it.
             if let Some(slot) = self.work.get_mut(..inputs) {
-                slot.copy_from_slice(values);
+                copy(slot, values);
             }
         }
         Ok(())

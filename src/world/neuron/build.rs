@@ -6,7 +6,7 @@ use super::features::{FeatureSet, Normal};
 use super::pass::{Pass, copy_lane};
 use super::statistics::{Moments, Roles, deviation};
 use crate::error::ShapeError;
-use crate::kernel::{Batch, Kernel, LANES};
+use crate::kernel::{Batch, Kernel, LANES, copy};
 use crate::model::{ForwardError, Samples};
 use crate::nn::{Kind, Stack};
 use crate::num;
@@ -279,7 +279,7 @@ impl<'a> Neurons<'a> {
         let each = self.request.features.columns() * LANES;
         check_panels("column features", self.inputs, each, index, panels.len())?;
         match self.column_features.get(index * each..index * each + panels.len()) {
-            Some(kept) => panels.copy_from_slice(kept),
+            Some(kept) => copy(panels, kept),
             None => self.make_columns(index, panels),
         }
         Ok(())
@@ -293,7 +293,7 @@ impl<'a> Neurons<'a> {
         let each = self.request.features.rows() * LANES;
         check_panels("row features", self.outputs, each, index, panels.len())?;
         match self.row_features.get(index * each..index * each + panels.len()) {
-            Some(kept) => panels.copy_from_slice(kept),
+            Some(kept) => copy(panels, kept),
             None => self.make_rows(index, panels),
         }
         Ok(())
@@ -357,7 +357,9 @@ impl<'a> Neurons<'a> {
                 } else {
                     (&mut roles.retain, 1)
                 };
-                role[lane] = 1.0;
+                if let Some(role) = role.get_mut(lane) {
+                    *role = 1.0;
+                }
                 self.counts[keep] += 1;
                 let into = if keep == 0 { &mut self.forget } else { &mut self.retain };
                 if let Some(into) = into.as_mut().filter(|into| kept[keep] < into.batch.samples()) {

@@ -42,14 +42,14 @@ pub(super) fn inverse_covariance(
     let (panels, work) = work.split_at_mut_checked(kept.batch.len(count)).ok_or(short)?;
     let (matrix, work) = work.split_at_mut_checked(count * count).ok_or(short)?;
     let response = work.get_mut(..count).ok_or(short)?;
-    for (sample, row) in rows.chunks_exact(inputs).enumerate() {
-        for (to, &value) in across.iter_mut().skip(sample).step_by(count).zip(row) {
+    for (sample, row) in rows.chunks_exact(inputs.max(1)).enumerate() {
+        for (to, &value) in across.iter_mut().skip(sample).step_by(count.max(1)).zip(row) {
             *to = value;
         }
     }
     kernel.dense_forward(kept.batch, inputs, count, across, Start::Zero, kept.x, panels)?;
     kernel.to_rows(kept.batch, count, 1, panels, matrix)?;
-    for (to, row) in response.iter_mut().zip(rows.chunks_exact(inputs)) {
+    for (to, row) in response.iter_mut().zip(rows.chunks_exact(inputs.max(1))) {
         let mut sum = 0.0f64;
         for (&x, &b) in row.iter().zip(&*b) {
             sum += f64::from(x) * f64::from(b);
@@ -59,7 +59,7 @@ pub(super) fn inverse_covariance(
     // The solver's ridge is relative to the trace over its own size.
     let relative = ridge * count as f32 / inputs as f32;
     solve_ridge(matrix, relative, response);
-    for (row, &factor) in rows.chunks_exact(inputs).zip(&*response) {
+    for (row, &factor) in rows.chunks_exact(inputs.max(1)).zip(&*response) {
         for (to, &x) in b.iter_mut().zip(row) {
             *to -= factor * x;
         }

@@ -2,7 +2,7 @@
 
 use super::build::{NOT_DENSE, larger_of, sizes};
 use crate::error::ShapeError;
-use crate::kernel::{Batch, Kernel, LANES};
+use crate::kernel::{Batch, Kernel, LANES, copy};
 use crate::model::{ForwardError, Samples};
 use crate::nn::{Kind, Stack};
 use crate::num;
@@ -157,7 +157,7 @@ impl<'s, 'p> Pass<'s, 'p> {
                 let width = outputs * LANES;
                 let h = self.probe_h.get(index * width..(index + 1) * width).unwrap_or_default();
                 ShapeError::check("probes", self.p.len(), h.len())?;
-                self.p.copy_from_slice(h);
+                copy(self.p, h);
                 for value in self.p.iter_mut().skip(row * LANES).take(LANES) {
                     *value += delta;
                 }

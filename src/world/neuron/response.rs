@@ -95,7 +95,8 @@ impl Neurons<'_> {
         let (spread, work) = work.split_at_mut_checked(outputs).ok_or(short)?;
         let values = work.get_mut(..outputs).ok_or(short)?;
         let each = weights.chunks_exact_mut(outputs.max(1));
-        for ((to, from), &v) in each.zip(self.weights.chunks_exact(outputs.max(1))).zip(v) {
+        for (index, (to, &v)) in each.zip(v).enumerate() {
+            let from = self.weights.get(index * outputs..(index + 1) * outputs).unwrap_or_default();
             match self.request.kind {
                 WorldKind::Mask => {
                     for (to, &weight) in to.iter_mut().zip(from) {
@@ -200,7 +201,7 @@ impl Neurons<'_> {
             let by = match self.request.kind {
                 WorldKind::Shift => along,
                 WorldKind::Mask => {
-                    let weights = self.weights.iter().skip(row).step_by(outputs);
+                    let weights = self.weights.iter().skip(row).step_by(outputs.max(1));
                     let mut sum = 0.0f64;
                     for ((&weight, &v), &mean) in weights.zip(v).zip(&*self.x.forget) {
                         sum += f64::from(weight) * f64::from(v) * f64::from(mean);

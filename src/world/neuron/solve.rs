@@ -20,7 +20,7 @@ pub(super) fn solve_ridge(matrix: &mut [f32], ridge: f32, b: &mut [f32]) {
         return;
     }
     for row in 0..n {
-        let (done, rest) = matrix.split_at_mut(row * n);
+        let Some((done, rest)) = matrix.split_at_mut_checked(row * n) else { return };
         let Some(own) = rest.get_mut(..n) else { return };
         for column in 0..row {
             let other = done.get(column * n..column * n + n).unwrap_or_default();
