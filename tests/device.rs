@@ -108,12 +108,12 @@ fn digits_are_forgotten_by_a_policy_by_ppo_and_by_evolution() {
                 _ => runs::sep_cma_es(&mut world, 500, 0, arena, log),
             }
             .unwrap();
-            assert!((390..=500).contains(&count), "{count}");
+            assert!((350..=500).contains(&count), "{count}");
             let edited = world.edited().unwrap().weights;
             let mut heap = Heap::new(need);
             let original = &TAIL[..edited.len()];
-            let kept = [original, edited]
-                .map(|weights| test.accuracy(weights, &mut heap.arena()).unwrap());
+            let kept =
+                [original, edited].map(|weights| test.accuracy(weights, heap.arena()).unwrap());
             check(&format!("{name} {editor}"), kept);
         }
     }

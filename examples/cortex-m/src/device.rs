@@ -3,7 +3,9 @@
 //! Lines are put together without `core::fmt`, which would take more stack and flash than what is measured.
 
 use crate::runs::Fault;
+use core::sync::atomic::{AtomicBool, Ordering};
 use cortex_m_semihosting::{debug, hio};
+use reweight::nn::Stack;
 use reweight::task::Kept;
 
 /// A line in the making.
@@ -67,6 +69,7 @@ impl Line {
     }
 
     /// Sends it.
+    #[inline(never)]
     pub fn say(self) {
         let line = self.words("\n");
         if let Ok(mut host) = hio::hstdout() {
@@ -126,6 +129,7 @@ pub fn flash_bytes() -> usize {
 
 /// Says what memory a run took beyond the network's weights and cached activations, and whether it is within `most`
 /// bytes.
+#[inline(never)]
 pub fn say_memory(name: &str, slabs: usize, stack: usize, most: usize) -> bool {
     let total = slabs + stack;
     let within = total <= most;
@@ -144,6 +148,7 @@ pub fn say_memory(name: &str, slabs: usize, stack: usize, most: usize) -> bool {
 }
 
 /// Says what an edit did to the test digits; whether they are forgotten (at most 2 %) and the others kept (2 points).
+#[inline(never)]
 pub fn say_kept(name: &str, [before, after]: [Kept; 2]) -> bool {
     let good = after.forget() <= 0.02 && after.retain() >= before.retain() - 0.02;
     Line::of(name)
@@ -161,6 +166,7 @@ pub fn say_kept(name: &str, [before, after]: [Kept; 2]) -> bool {
 }
 
 /// Says a digest.
+#[inline(never)]
 pub fn say_digest(name: &str, digest: u64) {
     Line::of("digest ").words(name).words(" ").hexadecimal(digest).say();
 }
@@ -214,6 +220,22 @@ macro_rules! slab {
         }
     }};
 }
+
+/// The layers from the edited one on, in static memory and so once: a copy of them takes half a kilobyte.
+#[inline(never)]
+pub fn tail() -> Result<&'static Stack, Fault> {
+    static mut TAIL: Option<Stack> = None;
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(Fault::Failed("the layers were handed out before"));
+    }
+    // SAFETY: nobody else has a reference, the flag was down.
+    let slot = unsafe { &mut *(&raw mut TAIL) };
+    Ok(slot.insert(crate::data::tail()?))
+}
+
+/// Bytes that the layers' description takes.
+pub const DESCRIPTION: usize = size_of::<Stack>();
 
 /// The first `len` values of a slab.
 pub fn cut<T>(slab: &mut [T], len: usize) -> Result<&mut [T], Fault> {

@@ -10,6 +10,7 @@ use super::x86::{avx2, vnni};
 
 impl Kernel {
     /// Packs weights for this kernel; the portable one needs none.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
     pub(super) fn run_pack_i8(self, inputs: usize, weights: &[i8], packed: &mut [i32]) {
         match self.backend() {
             // SAFETY: a `Kernel` of this backend exists only where there is AVX-512F, and `has_vnni` has asked

@@ -8,8 +8,7 @@ use reweight::kernel::{Batch, Kernel};
 use reweight::slab::Arena;
 use reweight::world::WorldKind;
 use reweight_cortex_m::data::{
-    self, COMMENTS, DIGITS, Digits, EDITED, FEATURES, REWARD, REWARD_COMMENTS, TAIL, TEST,
-    TEST_COMMENTS,
+    self, COMMENTS, DIGITS, Digits, FEATURES, REWARD, REWARD_COMMENTS, TAIL, TEST, TEST_COMMENTS,
 };
 use reweight_cortex_m::runs::{self, Bench, Fault, Subject};
 use reweight_cortex_m::{device, slab};
@@ -19,7 +18,7 @@ fn main() -> ! {
     device::end(digits().and_then(|good| Ok(comments()? & good)))
 }
 
-/// Updates of eight evaluations.
+/// Updates of seven evaluations.
 const UPDATES: u32 = 50;
 
 #[inline(never)]
@@ -29,38 +28,57 @@ fn digits() -> Result<bool, Fault> {
         (slab!(f32, Digits::activations_len(DIGITS)), slab!(f32, Digits::activations_len(DIGITS)));
     REWARD.activations(kernel, DIGITS, taken)?;
     TEST.activations(kernel, DIGITS, test)?;
-    let stack = data::tail()?;
-    let subject = Subject::new(kernel, &stack, &TAIL, taken, REWARD.labels);
-    let test = Subject::new(kernel, &stack, &TAIL, test, TEST.labels);
+    let stack = device::tail()?;
+    let subject = Subject::new(kernel, stack, &TAIL, taken, REWARD.labels);
+    let test = Subject::new(kernel, stack, &TAIL, test, TEST.labels);
     let (world_slab, agent_slab, judge) =
         (slab!(f32, 16_000), slab!(f32, 6_000), slab!(f32, 16_000));
-    let mut good = true;
-    for kind in [WorldKind::Shift, WorldKind::Mask] {
-        let (need, own) = runs::world_need(&stack, kind, DIGITS);
-        let agent = runs::ppo_need(&subject);
-        let mut order = [0; 1];
-        let mut count = 0;
-        let mut log = |reward: f32| {
-            count += 1;
-            say_reward(count, reward);
-        };
-        let mut task = subject.task();
-        let mut memory = Arena::new(device::cut(world_slab, need.f32s)?, &mut []);
-        device::paint();
-        let mut world = subject.world(runs::world_config(kind), &mut task, &mut memory)?;
-        let mut arena = Arena::new(device::cut(agent_slab, agent.f32s)?, &mut order);
-        let digest = runs::ppo(&subject, kind, &mut world, UPDATES, 0, &mut arena, &mut log)?;
-        let peak = device::stack_peak();
-        let slabs = 4 * (need.f32s - own + agent.f32s);
-        good &= device::say_memory(name(kind), slabs, peak, 32 * 1024);
-        device::say_digest(name(kind), runs::finish(digest, &world, &subject));
-        let original = TAIL.get(..EDITED.0 * EDITED.1).unwrap_or_default();
-        let edited = world.edited().map(|edited| edited.weights).unwrap_or_default();
-        let before = test.accuracy(original, &mut Arena::new(judge, &mut []))?;
-        let after = test.accuracy(edited, &mut Arena::new(judge, &mut []))?;
-        good &= device::say_kept(name(kind), [before, after]);
-    }
-    Ok(good)
+    let mut slabs = [world_slab, agent_slab, judge];
+    let shift = one(&subject, &test, WorldKind::Shift, &mut slabs)?;
+    Ok(one(&subject, &test, WorldKind::Mask, &mut slabs)? & shift)
+}
+
+/// Edits in one world.
+#[inline(never)]
+fn one(
+    subject: &Subject<'_>,
+    test: &Subject<'_>,
+    kind: WorldKind,
+    [world_slab, agent_slab, judge]: &mut [&mut [f32]; 3],
+) -> Result<bool, Fault> {
+    let (need, own) = runs::world_need(subject.stack, kind, DIGITS);
+    let agent = runs::ppo_need(subject);
+    let mut order = [0; 1];
+    let mut count = 0;
+    let mut log = |reward: f32| {
+        count += 1;
+        say_reward(count, reward);
+    };
+    let mut task = subject.task();
+    let mut memory = Arena::new(device::cut(world_slab, need.f32s)?, &mut []);
+    device::paint();
+    let mut world = subject.world(runs::world_config(kind), &mut task, &mut memory)?;
+    let mut arena = Arena::new(device::cut(agent_slab, agent.f32s)?, &mut order);
+    let digest = runs::ppo(subject, kind, &mut world, UPDATES, 0, &mut arena, &mut log)?;
+    let peak = device::stack_peak();
+    let slabs = 4 * (need.f32s - own + agent.f32s) + device::DESCRIPTION;
+    let good = device::say_memory(name(kind), slabs, peak, 32 * 1024);
+    device::say_digest(name(kind), runs::finish(digest, &world, subject));
+    let edited = world.edited().map(|edited| edited.weights).unwrap_or_default();
+    Ok(judged(test, name(kind), edited, judge)? & good)
+}
+
+#[inline(never)]
+fn judged(
+    test: &Subject<'_>,
+    name: &str,
+    edited: &[f32],
+    memory: &mut [f32],
+) -> Result<bool, Fault> {
+    let original = TAIL.get(..edited.len()).unwrap_or_default();
+    let before = test.accuracy(original, Arena::new(memory, &mut []))?;
+    let after = test.accuracy(edited, Arena::new(memory, &mut []))?;
+    Ok(device::say_kept(name, [before, after]))
 }
 
 const fn name(kind: WorldKind) -> &'static str {
@@ -107,7 +125,7 @@ fn comments() -> Result<bool, Fault> {
     let cached = 2 * COMMENTS;
     let words = world.u32s + agent.u32s;
     let slabs = 4 * (world.f32s - cached + agent.f32s + words);
-    let mut good = device::say_memory("shift ppo, 16 x 2", slabs, peak, 16 * 1024);
+    let mut good = device::say_memory("shift ppo, 16 x 2", slabs, peak, 30 * 1024);
     device::say_digest("shift ppo, 16 x 2", found.digest);
     let original = data::LAST.get(..2 * FEATURES).unwrap_or_default();
     let before = judge.score(original, &mut Arena::new(world_slab, world_words))?;

@@ -5,7 +5,7 @@
 use reweight::kernel::Kernel;
 use reweight::slab::Arena;
 use reweight::world::Config;
-use reweight_cortex_m::data::{self, DIGITS, Digits, EDITED, REWARD, TAIL, TAIL_PARAMETERS, TEST};
+use reweight_cortex_m::data::{DIGITS, Digits, EDITED, REWARD, TAIL, TAIL_PARAMETERS, TEST};
 use reweight_cortex_m::runs::{self, Fault, Subject};
 use reweight_cortex_m::{device, slab};
 
@@ -26,10 +26,10 @@ fn run() -> Result<bool, Fault> {
     let action = slab!(f32, EDITED.0 + EDITED.1);
     REWARD.activations(kernel, DIGITS, activations)?;
     TEST.activations(kernel, DIGITS, test)?;
-    let stack = data::tail()?;
-    let test = Subject::new(kernel, &stack, &TAIL, test, TEST.labels);
+    let stack = device::tail()?;
+    let test = Subject::new(kernel, stack, &TAIL, test, TEST.labels);
     let policy = &runs::SHIFT_CORE;
-    let subject = Subject::new(kernel, &stack, &TAIL, activations, REWARD.labels);
+    let subject = Subject::new(kernel, stack, &TAIL, activations, REWARD.labels);
     let need = runs::policy_need(&subject, policy).f32s;
     let short = Arena::new(device::cut(memory, need - 1)?, &mut []);
     let refused = runs::policy(&subject, policy, 2.0, action, short);
@@ -45,8 +45,8 @@ fn run() -> Result<bool, Fault> {
     device::paint();
     let step = runs::policy(&subject, policy, Config::new(policy.kind).step, action, arena)?;
     let peak = device::stack_peak();
-    let slabs = 4 * (need + action.len());
-    let mut good = device::say_memory("policy, 128 x 32", slabs, peak, 8 * 1024);
+    let slabs = 4 * (need + action.len()) + device::DESCRIPTION;
+    let mut good = device::say_memory("policy, 128 x 32", slabs, peak, 13 * 1024);
     let mut arena = Arena::new(memory, &mut []);
     let (digest, scores, kept) =
         runs::acted(&subject, test, policy, step, action, network, &mut arena)?;

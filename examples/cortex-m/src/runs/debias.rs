@@ -28,6 +28,8 @@ const CONFIG: Config = {
     let mut config = Config::edit();
     config.hidden = [0; 3];
     config.fixed_observation = false;
+    config.rollout = 8;
+    config.minibatch = 8;
     config.learning_rate = 2e-2;
     config
 };

@@ -181,9 +181,11 @@ impl<'a> Subject<'a> {
     }
 
     /// Accuracies with other weights in the edited layer, on digits of its own.
-    pub fn accuracy(&self, weights: &[f32], arena: &mut Arena<'a>) -> Result<Kept, Fault> {
+    pub fn accuracy(&self, weights: &[f32], arena: Arena<'_>) -> Result<Kept, Fault> {
         let Self { kernel, stack, parameters, samples } = *self;
-        let mut prefix = Prefix::new(kernel, stack, parameters, 0, samples, 1, false, arena)?;
+        // Not longer than what is looked at.
+        let mut arena = arena;
+        let mut prefix = Prefix::new(kernel, stack, parameters, 0, samples, 1, false, &mut arena)?;
         let task = self.task();
         Ok(task.accuracy(&mut prefix.with(Change::Weights(weights)), Split::Reward)?)
     }

@@ -17,10 +17,10 @@ const POLICY: NeuronPolicy = NeuronPolicy {
     rank: 1,
 };
 
-/// Eight actions make an update, of which a kilobyte and a quarter each is remembered.
+/// Seven actions make an update: each is remembered, in a kilobyte and a quarter.
 const CONFIG: NeuronConfig = NeuronConfig {
     contexts: 1,
-    samples: 8,
+    samples: 7,
     epochs: 6,
     learning_rate: 1e-2,
     learning_rate_end: 0.1,
@@ -86,7 +86,7 @@ impl Context for Layer<'_> {
     }
 }
 
-/// Trains for `updates` updates of eight evaluations; leaves the best edit in the world.
+/// Trains for `updates` updates of seven evaluations; leaves the best edit in the world.
 #[inline(never)]
 pub fn ppo(
     subject: &Subject<'_>,

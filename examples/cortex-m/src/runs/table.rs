@@ -12,8 +12,9 @@ use reweight::world::{Config, WorldKind};
 /// Digits that they look at: few, for machines without a floating-point unit.
 pub const TABLE_DIGITS: usize = 64;
 
-/// Evaluations of (1+1)-ES, and of PPO as updates of eight.
+/// Evaluations of (1+1)-ES, and updates of PPO.
 const EVALUATIONS: u32 = 64;
+const UPDATES: u32 = 8;
 
 /// Memory of all runs, one after the other.
 pub struct TableMemory<'m> {
@@ -55,8 +56,7 @@ pub fn table(
     for (kind, flash, names) in
         [(WorldKind::Shift, &SHIFT_CORE, SHIFT_NAMES), (WorldKind::Mask, &MASK_CORE, MASK_NAMES)]
     {
-        let editors =
-            [Editor::Policy(flash), Editor::Search(EVALUATIONS), Editor::Ppo(EVALUATIONS / 8)];
+        let editors = [Editor::Policy(flash), Editor::Search(EVALUATIONS), Editor::Ppo(UPDATES)];
         for (editor, [real, integers]) in editors.into_iter().zip(names) {
             say(real, of_reals(subject, editor, kind, memory)?);
             let TableMemory { world, agent, indices, i8s, i32s } = memory;
