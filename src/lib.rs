@@ -45,7 +45,7 @@
 //!
 //! Every output of a product is one chain of fused multiply-adds over its inner index in rising order;
 //! other sums have a stated order; `exp` and `tanh` are this crate's own. So the same seed gives the
-//! same bits with AVX-512, AVX2 and plain Rust, and a run's [digest](num::Digest) can be compared
+//! same bits with AVX-512, AVX2, NEON, `vfma.f32` and plain Rust, and a run's [digest](num::Digest) can be compared
 //! between machines. Weights are stored inputs × outputs, activations in panels (see [`kernel`]).
 //!
 //! # Features
