@@ -22,6 +22,7 @@ mod safetensors;
 mod set;
 mod split;
 pub mod text;
+pub mod tflite;
 mod unpacked;
 
 #[cfg(test)]
