@@ -14,4 +14,5 @@ mod table;
 mod write;
 
 pub use dense::{Activation, TfChain, TfDense};
+pub(crate) use file::is_tflite;
 pub use file::{TfLite, TfOperator, TfTensor};
