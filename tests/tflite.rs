@@ -168,14 +168,14 @@ fn what_cannot_be_edited_names_operator_and_tensor() {
         refused(TfLite::read(name, bytes).unwrap(), &parts);
     }
     // The zero point of these weights, wherever it stands.
-    let zeros = (0..bytes.len() - 8).filter(|&zero| {
+    let mut zeros = (0..bytes.len() - 8).filter(|&zero| {
         let mut bytes = bytes.clone();
         bytes[zero..zero + 8].copy_from_slice(&3i64.to_le_bytes());
         TfLite::read("zero", bytes).is_ok_and(|file| {
             file.tensors().len() == 10 && file.quantisation(&file.tensors()[4]).1.eq([3])
         })
     });
-    let zero = zeros.last().unwrap();
+    let zero = zeros.next_back().unwrap();
     let mut zeroed = bytes.clone();
     zeroed[zero..zero + 8].copy_from_slice(&3i64.to_le_bytes());
     refused(

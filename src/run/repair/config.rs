@@ -65,6 +65,7 @@ pub struct RepairConfig {
 }
 
 impl Default for RepairConfig {
+    #[allow(clippy::approx_constant, reason = "a range that is written down, not a turn")]
     fn default() -> Self {
         Self {
             function: Function::Sine { low: 0.0, high: 6.28 },

@@ -31,7 +31,7 @@ impl Best<'_, '_> {
             self.found.change.copy_from_slice(change);
         }
         let part = (self.budget / 50).max(1);
-        if self.objective.evaluations % part == 0 {
+        if self.objective.evaluations.is_multiple_of(part) {
             (self.watch)(part as f64 / self.budget as f64);
         }
         Ok(reward)
