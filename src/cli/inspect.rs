@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Options of `inspect`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Network (.rwn), edit (.rwe) or safetensors file
+    /// Network (.rwn), edit (.rwe), safetensors or .tflite file
     file: PathBuf,
 }
 

@@ -14,6 +14,7 @@ mod evaluate;
 mod inspect;
 mod merge;
 mod progress;
+mod repair;
 mod train;
 mod transfer;
 mod unlearn;
@@ -44,13 +45,15 @@ enum Command {
     /// Learn a policy on some networks, apply it to others
     #[command(subcommand)]
     Transfer(transfer::Command),
+    /// Make a network of 8-bit integers (.tflite) compute what it should
+    Repair(repair::Args),
     /// Train a target network and save it
     Train(train::Args),
     /// Accuracy, per class, and digest of a network, edited or not
     Evaluate(evaluate::Args),
     /// Apply an edit file to the network that it was made for
     Apply(apply::Args),
-    /// What a network, edit or safetensors file holds
+    /// What a network, edit, safetensors or .tflite file holds
     Inspect(inspect::Args),
     /// Join the results of shards
     Merge(merge::Args),
@@ -68,6 +71,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Ablate(command) => ablate::run(command),
         Command::Merge(args) => merge::run(args),
         Command::Transfer(command) => transfer::run(command),
+        Command::Repair(args) => repair::run(args),
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Apply(args) => apply::run(args),

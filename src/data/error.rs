@@ -170,6 +170,18 @@ pub enum Problem {
         /// What gives it away.
         reason: String,
     },
+    /// The file is no .tflite file, or one of a kind that is not read.
+    NotTflite {
+        /// What gives it away.
+        reason: String,
+    },
+    /// A part of a .tflite file is wrong, or nothing that can be edited.
+    Tflite {
+        /// Where: "byte 120 (tensor)", "operator 1 (CONV_2D)", …
+        at: String,
+        /// What is wrong there, and what was expected.
+        what: String,
+    },
     /// A tensor is not what it must be.
     Tensor {
         /// Its name.
@@ -359,6 +371,8 @@ impl fmt::Display for Problem {
                 write!(f, "{found} bytes, at most {limit} are read")
             }
             Self::NotSafetensors { reason } => write!(f, "not a safetensors file: {reason}"),
+            Self::NotTflite { reason } => write!(f, "not a .tflite file that is read: {reason}"),
+            Self::Tflite { at, what } => write!(f, "{at}: {what}"),
             Self::Tensor { tensor, expected, found } => {
                 write!(f, "tensor {tensor}: expected {expected}, found {found}")
             }

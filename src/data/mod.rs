@@ -17,11 +17,13 @@ mod error;
 mod foreign;
 pub mod idx;
 mod near;
+mod pairs;
 mod resample;
 mod safetensors;
 mod set;
 mod split;
 pub mod text;
+pub mod tflite;
 mod unpacked;
 
 #[cfg(test)]
@@ -33,6 +35,7 @@ pub use dir::load_dir;
 pub use error::{DataError, Problem};
 pub use foreign::Foreign;
 pub(crate) use near::edit_distance;
+pub use pairs::{Pairs, load_pairs};
 pub use safetensors::{SafeTensors, Tensor};
 pub use set::Images;
 pub use split::Parts;

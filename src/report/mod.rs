@@ -14,6 +14,7 @@ mod hiding;
 mod html;
 mod json;
 mod markdown;
+mod repair;
 mod summary;
 mod svg;
 mod terminal;
@@ -35,6 +36,7 @@ pub use debias::{
 pub use html::html;
 pub use json::{json, read_json};
 pub use markdown::markdown;
+pub use repair::{repair_json, repair_markdown, repair_svg, repair_text, write_repair};
 pub use summary::summarise;
 pub use svg::curves_svg;
 pub use terminal::table;
@@ -109,11 +111,14 @@ pub fn write_transfer(dir: &Path, applied: &Applied) -> Result<Vec<PathBuf>, Rep
     write_files(dir, files)
 }
 
-fn write_files(dir: &Path, files: Vec<(String, String)>) -> Result<Vec<PathBuf>, ReportError> {
+fn write_files(
+    dir: &Path,
+    files: Vec<(String, impl AsRef<[u8]>)>,
+) -> Result<Vec<PathBuf>, ReportError> {
     let mut staged = Vec::with_capacity(files.len());
     for (name, content) in files {
         let path = dir.join(name);
-        match run::Staged::write(&path, content.as_bytes()) {
+        match run::Staged::write(&path, content.as_ref()) {
             Ok(file) => staged.push((path, file)),
             Err(error) => return Err(ReportError { path, error }),
         }

@@ -9,6 +9,7 @@ use super::prepare::Prepared;
 use super::target::{Target, TargetConfig, network_digest};
 use super::unlearn::{Artifact, Unlearned};
 use crate::data::SafeTensors;
+use crate::data::tflite::{TfLite, is_tflite};
 use crate::nn::Kind;
 use crate::num;
 use crate::snapshot::{FileKind, MAGIC, NetworkFile, SnapshotError, peek};
@@ -129,12 +130,17 @@ pub(super) fn digest(parameters: &[f32]) -> u64 {
     digest.finish()
 }
 
-/// What a network, edit or safetensors file holds, in words.
+/// What a network, edit, safetensors or .tflite file holds, in words.
 ///
 /// # Errors
 /// [`RunError::Failed`] names the file and what is wrong with it.
 pub fn inspect(path: &Path) -> Result<String, RunError> {
     let bytes = read_file(path)?;
+    if is_tflite(&bytes) || path.extension().is_some_and(|end| end == "tflite") {
+        let file = TfLite::read(&path.display().to_string(), bytes);
+        let file = file.map_err(|error| RunError::Failed(error.to_string()))?;
+        return Ok(super::repair::describe(&file));
+    }
     if !bytes.starts_with(MAGIC) {
         match SafeTensors::read(&path.display().to_string(), bytes.clone()) {
             Ok(file) => return Ok(loaded::inspect(&file)),

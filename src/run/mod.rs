@@ -28,6 +28,7 @@ mod policy;
 mod pool;
 mod prepare;
 pub mod record;
+pub mod repair;
 mod scrutiny;
 pub mod shard;
 mod subset;

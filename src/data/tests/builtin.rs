@@ -24,6 +24,9 @@ fn the_files_are_those_of_the_readme() {
         ("english-stop-words.txt", &read("english-stop-words.txt")),
         ("LICENSE-alt-profanity-check", &read("LICENSE-alt-profanity-check")),
         ("LICENSE-scikit-learn", &read("LICENSE-scikit-learn")),
+        ("sine.tflite", &read("sine.tflite")),
+        ("speech.tflite", &read("speech.tflite")),
+        ("LICENSE-microflow", &read("LICENSE-microflow")),
     ] {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{name}`"))).unwrap();
         assert!(row.contains(&sha256(bytes)), "{name}");

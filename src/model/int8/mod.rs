@@ -20,12 +20,14 @@
 //! looked up in f32, what it gives becomes i8.
 
 mod calibrate;
+mod chain;
 mod parameters;
 mod plain;
 mod prefix;
 mod run;
 mod stack;
 
+pub use chain::{Int8Link, chain_need, run_chain};
 pub use parameters::{Int8Network, Int8Parameters};
 pub use plain::Int8Plain;
 pub use prefix::{Int8Edited, Int8Prefix};
