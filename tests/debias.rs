@@ -76,7 +76,7 @@ impl Toy {
     ) -> R {
         let sizes = [(self.labels.len(), 2)];
         let (mut heap, mut wide) =
-            (Heap::new(Debiasing::need(&sizes)), vec![0; Debiasing::scratch(&sizes)]);
+            (Heap::new(Debiasing::unmatched_need(&sizes)), vec![0; Debiasing::scratch(&sizes)]);
         let parts = [self.part(None)];
         let mut arena = heap.arena();
         let mut task =

@@ -36,6 +36,9 @@ pub fn run_chain(
     let Some((last, before)) = links.split_last() else {
         return ShapeError::check("links", 1, 0);
     };
+    for (one, next) in links.iter().zip(links.iter().skip(1)) {
+        ShapeError::check("inputs of a link", one.layer.outputs, next.layer.inputs)?;
+    }
     let half = work.len() / 2;
     let (mut to, mut from) = work.split_at_mut_checked(half).unwrap_or_default();
     for (index, link) in before.iter().enumerate() {
