@@ -23,7 +23,8 @@ pub fn chain_need(links: &[Int8Link<'_>], samples: usize) -> usize {
 /// Runs `links`, each on what the one before it gives; `x` and `y` are `[sample][feature]`.
 ///
 /// # Errors
-/// [`ShapeError`] for slices that do not fit, `work` among them ([`chain_need`]), and for no links at all.
+/// [`ShapeError`] for slices that do not fit, `work` among them ([`chain_need`]), for a link that takes another number
+/// of features than the one before gives, and for no links at all.
 pub fn run_chain(
     kernel: Kernel,
     links: &[Int8Link<'_>],
