@@ -68,6 +68,8 @@ pub(super) fn columns<I: Isa>(
             let left = columns - n;
             let vectors = match left.div_ceil(I::WIDTH) {
                 1 => 1,
+                // Tiles are one vector wide, or four of a single row.
+                left if I::SMALL => if left >= 4 && rows == 1 { 4 } else { 1 },
                 5.. if rows == 1 || I::ROWS == 1 => 8,
                 3.. if rows == 1 || I::ROWS == 1 => 4,
                 _ => 2,
@@ -145,6 +147,7 @@ fn outer_product<I: Isa, const D: usize>(
 pub(super) fn height<I: Isa>(rows: usize, vectors: usize) -> usize {
     match rows {
         _ if I::ROWS == 1 => 1,
+        0..4 if I::SMALL => 1,
         12.. if I::ROWS >= 12 || I::ROWS >= 6 && vectors == 1 => 12,
         8.. if I::ROWS >= 12 || I::ROWS >= 6 && vectors == 1 => 8,
         6.. if I::ROWS >= 6 => 6,

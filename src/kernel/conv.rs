@@ -4,7 +4,7 @@ use super::columns::height;
 use super::isa::Isa;
 use super::layout::transpose;
 use super::shape::LANES;
-use super::tile::{Rows, Spread, Tile, column_tiles, from, from_mut, panel_tiles, split, zeroed};
+use super::tile::{Rows, Spread, Tile, column_tiles, from, from_mut, heights, panel_tiles, zeroed};
 use super::{Batch, Conv2d};
 
 /// The taps along one axis that lie inside the input, for one output position: the first of them,
@@ -37,7 +37,6 @@ pub(super) fn forward<I: Isa>(
     }
     let (inputs, outputs) = (conv.input_len(), conv.output_len());
     let width = batch.width();
-    let tiles = channels.div_ceil(I::ROWS);
     for (panel, y) in y.chunks_exact_mut((outputs * width).max(1)).enumerate() {
         let x = from(x, panel * inputs * width);
         for row in 0..rows {
@@ -45,7 +44,7 @@ pub(super) fn forward<I: Isa>(
                 let walk = Walk { conv, row: inside(row, 0, conv), col: inside(col, 1, conv) };
                 let y = from_mut(y, (row * cols + col) * width);
                 if width == LANES {
-                    for (channel, height) in split(channels, tiles) {
+                    for (channel, height) in heights::<I>(channels) {
                         let w = from(weights, channel);
                         let bias = bias.map(|bias| from(bias, channel));
                         let y = from_mut(y, channel * rows * cols * LANES);
@@ -168,7 +167,6 @@ pub(super) fn input_gradient<I: Isa>(
     let (inputs, outputs) = (conv.input_len(), conv.output_len());
     let [input_channels, height, width] = conv.input;
     let lanes = batch.width();
-    let tiles = input_channels.div_ceil(I::ROWS);
     for (panel, dx) in dx.chunks_exact_mut((inputs * lanes).max(1)).enumerate() {
         let dy = from(dy, panel * outputs * lanes);
         for y in 0..height {
@@ -176,7 +174,7 @@ pub(super) fn input_gradient<I: Isa>(
                 let dx = from_mut(dx, (y * width + x) * lanes);
                 let back = Back { conv, at: [y, x] };
                 if lanes == LANES {
-                    for (channel, height) in split(input_channels, tiles) {
+                    for (channel, height) in heights::<I>(input_channels) {
                         let w = from(weights, channel * back.taps() * conv.channels);
                         let dx = from_mut(dx, channel * back.positions() * LANES);
                         panel_tiles!(I, height, input_gradient_tile(isa, back, w, dy, dx));

@@ -23,15 +23,17 @@ macro_rules! kernels {
         }
 
         #[cfg(all(
-    target_arch = "arm",
-    target_os = "none",
-    target_abi = "eabihf",
-    not(target_has_atomic = "64")
-))]
+            target_arch = "arm",
+            target_os = "none",
+            target_abi = "eabihf",
+            not(target_has_atomic = "64")
+        ))]
         mod thumb {
             use super::*;
             use crate::kernel::thumb::Thumb;
+            // Not inlined: the stack of one caller need not hold what all its kernels need.
             $(#[allow(clippy::too_many_arguments)]
+            #[inline(never)]
             pub(super) fn $name($($arg: $type),*) $(-> $result)? {
                 $generic(Thumb, $($arg),*)
             })*
@@ -77,11 +79,11 @@ macro_rules! kernels {
             pub(super) fn $name(self, $($arg: $type),*) $(-> $result)? {
                 match self.backend() {
                     #[cfg(all(
-    target_arch = "arm",
-    target_os = "none",
-    target_abi = "eabihf",
-    not(target_has_atomic = "64")
-))]
+                        target_arch = "arm",
+                        target_os = "none",
+                        target_abi = "eabihf",
+                        not(target_has_atomic = "64")
+                    ))]
                     Backend::Thumb => thumb::$name($($arg),*),
                     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
                     Backend::Neon => neon::$name($($arg),*),

@@ -37,6 +37,8 @@ pub(super) unsafe trait Isa: Copy {
     /// Whether operands are copied and loops turned for the sake of a cache. Copies take the working
     /// memory of `x86` and `neon`.
     const CACHED: bool = true;
+    /// Whether tiles have either one row or four, so that programs stay small.
+    const SMALL: bool = false;
 
     /// `value` in every lane.
     fn splat(self, value: f32) -> Self::Vector;

@@ -4,9 +4,9 @@
 
 use core::mem::MaybeUninit;
 
-use super::isa::Isa;
+use super::isa::{Isa, Operand};
 use super::shape::{LANES, TOGETHER};
-use super::tile::{Rows, STEPS, Spread, Tile, from, from_mut, panel_tiles, split};
+use super::tile::{Rows, STEPS, Spread, Tile, copy, from, from_mut, heights, panel_tiles, split};
 use super::{Start, together};
 
 /// Rows of A that are packed together: a few tiles share what lies in the L1 cache of B.
@@ -45,8 +45,7 @@ pub(super) fn panels<I: Isa>(
         Start::Values(values) => Start::Values(from(values, done)),
         start => start,
     };
-    let tiles = rows.div_ceil(I::ROWS);
-    if tiles == 1 {
+    if rows <= I::ROWS && !I::SMALL {
         one_tile(isa, panels, rows, depth, a, start, b, c);
         return;
     }
@@ -69,7 +68,7 @@ pub(super) fn panels<I: Isa>(
                 }
                 for panel in first..panels.min(first + group) {
                     let b = from(b, (panel * depth + k) * LANES);
-                    for (row, height) in split(strip, strip.div_ceil(I::ROWS)) {
+                    for (row, height) in heights::<I>(strip) {
                         let at = (panel * rows + m + row) * LANES;
                         let start =
                             if k == 0 { First::new(start, m + row, at) } else { First::Continue };
@@ -151,6 +150,45 @@ impl<'a> First<'a> {
     }
 }
 
+/// [`panel_tile`] of one panel without a copy of the tile, for little stack: its rows lie side by side in C.
+#[inline(always)]
+fn panel_in_place<I: Isa, const M: usize, const V: usize>(
+    isa: I,
+    depth: usize,
+    a: Spread<'_>,
+    b: &[f32],
+    start: First<'_>,
+    c: &mut [f32],
+) {
+    let Some(c) = c.get_mut(..M * LANES) else { return };
+    match start {
+        First::Zero => c.fill(0.0),
+        First::PerRow(values) => {
+            for (row, &value) in c.chunks_exact_mut(LANES).zip(values) {
+                row.fill(value);
+            }
+        }
+        First::Rows(values) => copy(c, values),
+        First::Continue => {}
+    }
+    let fits = depth > 0
+        && (M - 1) * a.row + (depth - 1) * a.step < a.values.len()
+        && depth * LANES <= b.len();
+    debug_assert!(fits || depth == 0, "a tile reads beyond its operands");
+    if !fits {
+        return;
+    }
+    let row = a.row;
+    let a = Operand { at: a.values.as_ptr(), step: a.step, offset: |m| m * row };
+    let b = Operand { at: b.as_ptr(), step: LANES, offset: |v| v * I::WIDTH };
+    // SAFETY: `c` holds M rows of LANES values, which are V vectors; the caller has found that a vector is aligned as
+    // its values are. Operands are read up to row M − 1 and step depth − 1, as `fits` says.
+    unsafe {
+        let sums = &mut *c.as_mut_ptr().cast::<[[I::Vector; V]; M]>();
+        isa.chains(sums, depth, a, b);
+    }
+}
+
 /// One tile of rows over the lanes of every panel; `size` is the number of panels, the depth, and
 /// the distances between panels of B and of C.
 #[inline(always)]
@@ -163,6 +201,13 @@ fn panel_tile<I: Isa, const M: usize, const V: usize>(
     c: &mut [f32],
 ) {
     let columns = Tile::<I, M, V>::COLUMNS;
+    if I::SMALL && columns == LANES && align_of::<I::Vector>() == align_of::<f32>() {
+        for panel in 0..panels {
+            let c = from_mut(c, panel * c_panel);
+            panel_in_place::<I, M, V>(isa, depth, a, from(b, panel * b_panel), start, c);
+        }
+        return;
+    }
     for panel in 0..panels {
         for lane in (0..LANES).step_by(columns) {
             let at = panel * c_panel + lane;

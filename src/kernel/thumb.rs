@@ -25,6 +25,7 @@ unsafe impl Isa for Thumb {
     // Of 32 registers, 16 hold a tile, four a vector of B and four the factors.
     const ROWS: usize = 4;
     const CACHED: bool = false;
+    const SMALL: bool = true;
 
     #[inline(always)]
     fn splat(self, value: f32) -> [f32; 4] {

@@ -73,6 +73,19 @@ pub(super) fn split(total: usize, parts: usize) -> impl Iterator<Item = (usize, 
     })
 }
 
+/// `rows` rows in tiles, as (first, height): nearly equal and of [`Isa::ROWS`] rows at most, or of four rows and of
+/// one where other heights are not compiled.
+#[inline(always)]
+pub(super) fn heights<I: Isa>(rows: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
+    let fours = rows / 4;
+    let parts = if I::SMALL { fours + rows % 4 } else { rows.div_ceil(I::ROWS) };
+    split(rows, parts).enumerate().map(move |(part, piece)| match part {
+        _ if !I::SMALL => piece,
+        part if part < fours => (4 * part, 4),
+        part => (3 * fours + part, 1),
+    })
+}
+
 /// `M` rows of `V` vectors in registers.
 pub(super) struct Tile<I: Isa, const M: usize, const V: usize> {
     pub(super) isa: I,
@@ -324,8 +337,8 @@ macro_rules! panel_tiles {
     ($I:ident, $height:expr, $f:ident($($arg:expr),* $(,)?)) => {
         match (LANES / $I::WIDTH, $height) {
             (1, 1) => $f::<$I, 1, 1>($($arg),*),
-            (1, 2) if $I::ROWS >= 4 => $f::<$I, 2, 1>($($arg),*),
-            (1, 3) if $I::ROWS >= 4 => $f::<$I, 3, 1>($($arg),*),
+            (1, 2) if $I::ROWS >= 4 && !$I::SMALL => $f::<$I, 2, 1>($($arg),*),
+            (1, 3) if $I::ROWS >= 4 && !$I::SMALL => $f::<$I, 3, 1>($($arg),*),
             (1, 4) if $I::ROWS >= 4 => $f::<$I, 4, 1>($($arg),*),
             (8, 1) => $f::<$I, 1, 8>($($arg),*),
             (8, 2) if $I::ROWS >= 6 => $f::<$I, 2, 8>($($arg),*),
@@ -360,18 +373,18 @@ macro_rules! panel_tiles {
 macro_rules! column_tiles {
     ($I:ident, $height:expr, $vectors:expr, $f:ident($($arg:expr),* $(,)?)) => {
         match ($vectors, $height) {
-            (8, 1) => $f::<$I, 1, 8>($($arg),*),
+            (8, 1) if !$I::SMALL => $f::<$I, 1, 8>($($arg),*),
             (4, 1) => $f::<$I, 1, 4>($($arg),*),
-            (2, 1) => $f::<$I, 1, 2>($($arg),*),
+            (2, 1) if !$I::SMALL => $f::<$I, 1, 2>($($arg),*),
             (1, 1) => $f::<$I, 1, 1>($($arg),*),
-            (2, 2) if $I::ROWS >= 4 => $f::<$I, 2, 2>($($arg),*),
-            (2, 3) if $I::ROWS >= 4 => $f::<$I, 3, 2>($($arg),*),
-            (2, 4) if $I::ROWS >= 4 => $f::<$I, 4, 2>($($arg),*),
+            (2, 2) if $I::ROWS >= 4 && !$I::SMALL => $f::<$I, 2, 2>($($arg),*),
+            (2, 3) if $I::ROWS >= 4 && !$I::SMALL => $f::<$I, 3, 2>($($arg),*),
+            (2, 4) if $I::ROWS >= 4 && !$I::SMALL => $f::<$I, 4, 2>($($arg),*),
             (2, 6) if $I::ROWS >= 6 => $f::<$I, 6, 2>($($arg),*),
             (2, 8) if $I::ROWS >= 12 => $f::<$I, 8, 2>($($arg),*),
             (2, 12) if $I::ROWS >= 12 => $f::<$I, 12, 2>($($arg),*),
-            (1, 2) if $I::ROWS >= 4 => $f::<$I, 2, 1>($($arg),*),
-            (1, 3) if $I::ROWS >= 4 => $f::<$I, 3, 1>($($arg),*),
+            (1, 2) if $I::ROWS >= 4 && !$I::SMALL => $f::<$I, 2, 1>($($arg),*),
+            (1, 3) if $I::ROWS >= 4 && !$I::SMALL => $f::<$I, 3, 1>($($arg),*),
             (1, 4) if $I::ROWS >= 4 => $f::<$I, 4, 1>($($arg),*),
             (1, 6) if $I::ROWS >= 6 => $f::<$I, 6, 1>($($arg),*),
             (1, 8) if $I::ROWS >= 6 => $f::<$I, 8, 1>($($arg),*),

@@ -159,6 +159,15 @@ fn cut_mut(buffer: &mut [f32], len: usize) -> Result<&mut [f32], ShapeError> {
     buffer.get_mut(..len).ok_or(short)
 }
 
+impl Stack {
+    /// Applies these layers, all of them activations, in place; another kind of layer does nothing.
+    pub(crate) fn activate(&self, kernel: Kernel, layers: Range<usize>, values: &mut [f32]) {
+        for layer in self.layers().get(layers).unwrap_or_default() {
+            layer.apply_in_place(kernel, values);
+        }
+    }
+}
+
 impl Layer {
     fn apply(
         &self,

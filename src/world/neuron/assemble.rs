@@ -2,7 +2,7 @@
 
 use super::build::Neurons;
 use super::covariance::inverse_covariance;
-use super::features::{Norm, Normal, put, rmsn};
+use super::features::{Norm, Normal, normal_of, put, rmsn};
 use crate::kernel::{LANES, copy};
 use crate::model::ForwardError;
 use crate::num;
@@ -108,52 +108,52 @@ impl Neurons<'_> {
 
     /// Numbers that normalise the features, for those who make them when they are asked for; `values` holds one
     /// value per neuron of the larger side.
+    #[inline(never)]
     pub(super) fn normalise(&mut self, values: &mut [f32]) {
-        let mut columns = [Normal::KEEP; COLUMN_NORMS.len()];
-        for (feature, (to, norm)) in columns.iter_mut().zip(COLUMN_NORMS).enumerate() {
+        for (feature, norm) in COLUMN_NORMS.into_iter().enumerate() {
             let values = values.get_mut(..self.inputs).unwrap_or_default();
             for (index, value) in values.iter_mut().enumerate() {
                 *value = self.column_value(feature, index);
             }
-            *to = norm.measure(values);
+            self.set_normal(feature, norm.measure(values));
         }
-        let mut rows = [Normal::KEEP; ROW_NORMS.len()];
-        for (feature, (to, norm)) in rows.iter_mut().zip(ROW_NORMS).enumerate() {
+        for (feature, norm) in ROW_NORMS.into_iter().enumerate() {
             let values = values.get_mut(..self.outputs).unwrap_or_default();
             for (row, value) in values.iter_mut().enumerate() {
                 *value = self.row_value(feature, row);
             }
-            *to = norm.measure(values);
+            self.set_normal(COLUMN_NORMS.len() + feature, norm.measure(values));
         }
-        self.normals = Some((columns, rows));
+    }
+
+    fn set_normal(&mut self, at: usize, normal: Normal) {
+        if let Some(to) = self.normals.as_chunks_mut().0.get_mut(at) {
+            *to = normal;
+        }
     }
 
     /// Features of the columns from panel `index` on, as many panels as `panels` holds, made anew.
     pub(super) fn make_columns(&self, index: usize, panels: &mut [f32]) {
-        let Some((normals, _)) = &self.normals else { return };
-        let count = normals.len();
-        for (panel, to) in panels.chunks_exact_mut(count * LANES).enumerate() {
-            for (feature, (lanes, normal)) in to.chunks_exact_mut(LANES).zip(normals).enumerate() {
-                for (lane, value) in lanes.iter_mut().enumerate() {
-                    let column = (index + panel) * LANES + lane;
-                    let inside = column < self.inputs;
-                    *value =
-                        if inside { normal.of(self.column_value(feature, column)) } else { 0.0 };
-                }
-            }
-        }
+        self.make(0, COLUMN_NORMS.len(), self.inputs, index, panels);
     }
 
     /// The same of the rows.
     pub(super) fn make_rows(&self, index: usize, panels: &mut [f32]) {
-        let Some((_, normals)) = &self.normals else { return };
-        let count = normals.len();
+        self.make(COLUMN_NORMS.len(), ROW_NORMS.len(), self.outputs, index, panels);
+    }
+
+    fn make(&self, first: usize, count: usize, neurons: usize, index: usize, panels: &mut [f32]) {
+        let (normals, _) = self.normals.as_chunks();
+        let normals = normals.get(first..first + count).unwrap_or_default();
         for (panel, to) in panels.chunks_exact_mut(count * LANES).enumerate() {
             for (feature, (lanes, normal)) in to.chunks_exact_mut(LANES).zip(normals).enumerate() {
                 for (lane, value) in lanes.iter_mut().enumerate() {
-                    let row = (index + panel) * LANES + lane;
-                    let inside = row < self.outputs;
-                    *value = if inside { normal.of(self.row_value(feature, row)) } else { 0.0 };
+                    let neuron = (index + panel) * LANES + lane;
+                    *value = match neuron < neurons {
+                        true if first == 0 => normal_of(self.column_value(feature, neuron), *normal),
+                        true => normal_of(self.row_value(feature, neuron), *normal),
+                        false => 0.0,
+                    };
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::assemble::{COLUMN_NORMS, ROW_NORMS};
 use super::covariance::inverse_need;
-use super::features::{FeatureSet, Normal};
+use super::features::FeatureSet;
 use super::pass::{Pass, copy_lane};
 use super::statistics::{Moments, Roles, deviation};
 use crate::error::ShapeError;
@@ -22,6 +22,9 @@ pub const MAX_FORGET: usize = 200;
 
 /// Retain samples that are kept, at most.
 pub const MAX_RETAIN: usize = 600;
+
+/// Two numbers for every feature.
+const NORMALS: usize = 2 * (COLUMN_NORMS.len() + ROW_NORMS.len());
 
 pub(super) const NOT_DENSE: ForwardError =
     ForwardError::Failed("rows and columns can be looked at in a dense layer; this one is not");
@@ -71,8 +74,9 @@ pub struct Neurons<'a> {
     pub(super) column_features: &'a mut [f32],
     /// Without the response.
     pub(super) row_features: &'a mut [f32],
-    /// What normalises the features, where they are made when they are asked for: those of columns and of rows.
-    pub(super) normals: Option<([Normal; COLUMN_NORMS.len()], [Normal; ROW_NORMS.len()])>,
+    /// What normalises the features where they are made when they are asked for, two numbers each: those of columns,
+    /// those of rows.
+    pub(super) normals: &'a mut [f32],
     pub(super) forget: Option<Kept<'a>>,
     pub(super) retain: Option<Kept<'a>>,
     /// OcᵀOc, outputs × outputs, for responses.
@@ -103,19 +107,27 @@ impl<'a> Neurons<'a> {
             need += outputs * outputs;
         }
         // While building: one panel of everything and the probes, then normalised copies.
-        let probes = Batch::lanes(PROBES).len(outputs + classes);
-        let building = Pass::need(stack, layer, inputs, outputs) + probes;
+        let building = Pass::need(stack, layer, PROBES);
         Need::f32s(need + larger(building, larger(inputs, outputs)))
     }
 
     /// Memory of [`sparing`](Self::sparing).
     pub fn sparing_need(stack: &Stack, layer: usize) -> Need {
-        let Some((inputs, outputs)) = sizes(stack, layer) else { return Need::default() };
-        let classes = stack.outputs();
-        let need = moments(inputs, outputs) + outputs * (classes + 2);
-        let probes = Batch::lanes(LANES).len(outputs + classes);
-        let building = Pass::need(stack, layer, inputs, outputs) + probes;
-        Need::f32s(need + larger(building, larger(inputs, outputs)))
+        let (inputs, outputs) = sizes(stack, layer).unwrap_or_default();
+        let looking = Need::f32s(Pass::need(stack, layer, LANES));
+        let normalising = Need::f32s(NORMALS + larger(inputs, outputs));
+        Self::numbers(stack, layer).and(looking.or(normalising))
+    }
+
+    /// What of [`sparing_need`](Self::sparing_need) stays in use; the rest was for building.
+    pub fn spared_need(stack: &Stack, layer: usize) -> Need {
+        Self::numbers(stack, layer).and(Need::f32s(NORMALS))
+    }
+
+    /// Moments, the effective next layer and two numbers of every output.
+    fn numbers(stack: &Stack, layer: usize) -> Need {
+        let (inputs, outputs) = sizes(stack, layer).unwrap_or_default();
+        Need::f32s(moments(inputs, outputs) + outputs * (stack.outputs() + 2))
     }
 
     /// Streams over `samples` (in panels of [`LANES`]).
@@ -219,7 +231,7 @@ impl<'a> Neurons<'a> {
             } else {
                 Batch::lanes(outputs).len(features.rows())
             })?,
-            normals: None,
+            normals: &mut [],
             forget: keep(count(&is_forget, MAX_FORGET), arena)?,
             retain: keep(count(&is_retain, MAX_RETAIN), arena)?,
             products: arena.take(if features.responds() { outputs * outputs } else { 0 })?,
@@ -240,6 +252,9 @@ impl<'a> Neurons<'a> {
             neurons.gated = seen.gated;
             neurons.stream(&mut seen, samples, !sparing)?;
             neurons.probe(&mut seen, samples)?;
+        }
+        if sparing {
+            neurons.normals = arena.take(NORMALS)?;
         }
         let values = arena.scratch().take(larger(inputs, outputs))?;
         if sparing {
@@ -335,6 +350,7 @@ impl<'a> Neurons<'a> {
         if self.gated { self.active.forget.get(row).copied().unwrap_or(0.0) } else { 1.0 }
     }
 
+    #[inline(never)]
     fn stream(
         &mut self,
         seen: &mut Pass<'_, '_>,
@@ -346,7 +362,7 @@ impl<'a> Neurons<'a> {
         for index in 0..samples.batch.panels() {
             let part = samples.batch.panel(index);
             let input = seen.input(samples, index);
-            seen.run(part, input)?;
+            seen.run_layer(part, input)?;
             let mut roles = Roles { forget: [0.0; LANES], retain: [0.0; LANES] };
             let labels = samples.labels.get(index * LANES..).unwrap_or_default();
             for (lane, &label) in labels.iter().take(part.samples()).enumerate() {
@@ -365,7 +381,7 @@ impl<'a> Neurons<'a> {
                 if let Some(into) = into.as_mut().filter(|into| kept[keep] < into.batch.samples()) {
                     copy_lane(seen.x(input), lane, into.x, self.inputs, kept[keep]);
                     for row in 0..self.outputs {
-                        let on = seen.p.get(row * LANES + lane).is_some_and(|&p| p > 0.0);
+                        let on = seen.h.get(row * LANES + lane).is_some_and(|&p| p > 0.0);
                         let at = into.batch.at(self.outputs, kept[keep], row);
                         if let Some(gate) = into.gates.get_mut(at) {
                             *gate = if on || !self.gated { 1.0 } else { 0.0 };
@@ -373,15 +389,22 @@ impl<'a> Neurons<'a> {
                     }
                     kept[keep] += 1;
                 }
-                if keep == 0 {
-                    seen.of_forget(lane, class, &gone);
-                    if keep_probes {
-                        seen.keep_probe(lane);
-                    }
-                }
             }
             self.x.add(&roles, seen.x(input));
-            self.p.add(&roles, seen.p);
+            self.p.add(&roles, seen.h);
+            self.active.add_active(&roles, seen.h);
+            for (sum, p) in self.square.iter_mut().zip(seen.h.chunks_exact(LANES)) {
+                for (&p, &role) in p.iter().zip(&roles.forget) {
+                    *sum += role * (p * p);
+                }
+            }
+            seen.run_rest(part)?;
+            for (lane, _) in roles.forget.iter().enumerate().filter(|(_, role)| **role > 0.0) {
+                seen.of_forget(lane, class, &gone);
+                if keep_probes {
+                    seen.keep_probe(lane);
+                }
+            }
             self.h.add(&roles, seen.h);
             // The second moment of H over forget samples sets the size of the probes.
             for (row, h) in seen.h.chunks_exact(LANES).enumerate() {
@@ -391,15 +414,6 @@ impl<'a> Neurons<'a> {
                     }
                 }
             }
-            for (sum, p) in self.square.iter_mut().zip(seen.p.chunks_exact(LANES)) {
-                for (&p, &role) in p.iter().zip(&roles.forget) {
-                    *sum += role * (p * p);
-                }
-            }
-            for value in seen.p.iter_mut() {
-                *value = if *value > 0.0 { 1.0 } else { 0.0 };
-            }
-            self.active.add(&roles, seen.p);
         }
         let [forget, retain] = self.counts;
         if forget == 0 {
@@ -424,6 +438,7 @@ impl<'a> Neurons<'a> {
     }
 
     /// The effective next layer and the sensitivity to the forget class.
+    #[inline(never)]
     fn probe(&mut self, seen: &mut Pass<'_, '_>, samples: Samples<'_>) -> Result<(), ForwardError> {
         let classes = self.classes;
         let scale = 1.0 / self.counts[0] as f32;
@@ -486,7 +501,9 @@ impl Neurons<'_> {
                 continue;
             }
             let input = seen.input(samples, index);
-            seen.run(samples.batch.panel(index), input)?;
+            let part = samples.batch.panel(index);
+            seen.run_layer(part, input)?;
+            seen.run_rest(part)?;
             for (lane, &label) in labels.iter().enumerate() {
                 if label != self.request.class || count == PROBES {
                     continue;

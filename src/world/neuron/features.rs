@@ -116,13 +116,11 @@ pub(super) enum Norm {
     None,
 }
 
-/// A normalisation with the numbers of one layer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Normal {
-    centre: f32,
-    /// 0 where the feature is zero throughout; `None` where it is left as it is.
-    rms: Option<f32>,
-}
+/// A normalisation with the numbers of one layer: the centre, and the rms around it, which is 0 where the feature is
+/// zero throughout and below 0 where it is left as it is.
+pub(super) type Normal = [f32; 2];
+
+const LEFT: Normal = [0.0, -1.0];
 
 impl Norm {
     /// Takes the numbers of a feature's values, one per neuron; leaves them centred.
@@ -130,39 +128,30 @@ impl Norm {
         let centre = match self {
             Self::Std1 => num::mean(values),
             Self::Rmsn => 0.0,
-            Self::None => return Normal { centre: 0.0, rms: None },
+            Self::None => return LEFT,
         };
         if self == Self::Std1 {
             values.iter_mut().for_each(|value| *value -= centre);
         }
         let rms = num::rms(values);
         let same = self == Self::Std1 && rms <= SAME * num::abs(centre);
-        Normal { centre, rms: Some(if same { 0.0 } else { rms }) }
+        [centre, if same { 0.0 } else { rms }]
     }
 
     /// Normalises a feature's values, one per neuron.
     pub(super) fn apply(self, values: &mut [f32]) {
-        let normal = self.measure(values);
-        values.iter_mut().for_each(|value| *value = normal.of_centred(*value));
+        let [_, rms] = self.measure(values);
+        values.iter_mut().for_each(|value| *value = normal_of(*value, [0.0, rms]));
     }
 }
 
-impl Normal {
-    /// Nothing is changed.
-    pub(super) const KEEP: Self = Self { centre: 0.0, rms: None };
-
-    fn of_centred(self, value: f32) -> f32 {
-        match self.rms {
-            None => value,
-            Some(rms) if rms > 0.0 => held(value / rms),
-            Some(_) => 0.0,
-        }
+/// One value as it is among all others.
+pub(super) fn normal_of(value: f32, [centre, rms]: Normal) -> f32 {
+    if rms < 0.0 {
+        return value;
     }
-
-    /// One value as it is among all others.
-    pub(super) fn of(self, value: f32) -> f32 {
-        if self.rms.is_none() { value } else { self.of_centred(value - self.centre) }
-    }
+    // An rms that is no number makes zeros, as 0 does.
+    if rms > 0.0 { held((value - centre) / rms) } else { 0.0 }
 }
 
 /// x / rms(x), held to ±4; zeros where the rms is 0.

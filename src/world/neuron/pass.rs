@@ -1,7 +1,6 @@
 //! The network, run panel by panel, and the probes of what lies behind the layer.
 
 use super::build::{NOT_DENSE, larger_of, sizes};
-use crate::error::ShapeError;
 use crate::kernel::{Batch, Kernel, LANES, copy};
 use crate::model::{ForwardError, Samples};
 use crate::nn::{Kind, Stack};
@@ -20,18 +19,17 @@ pub(super) struct Pass<'s, 'p> {
     pub(super) gated: bool,
     /// Empty where the layer takes the network's own input.
     x: &'p mut [f32],
-    pub(super) p: &'p mut [f32],
+    /// P after [`run_layer`](Self::run_layer), H after [`run_rest`](Self::run_rest).
     pub(super) h: &'p mut [f32],
-    pub(super) z: &'p mut [f32],
-    pub(super) bumped: &'p mut [f32],
+    z: &'p mut [f32],
+    bumped: &'p mut [f32],
     pub(super) scratch: &'p mut [f32],
     pub(super) forget_square: &'p mut [f32],
     /// Summed softmax over the other classes.
     pub(super) others: &'p mut [f32],
     /// Sum and sum of squares of the margins.
     pub(super) margin: [f32; 2],
-    pub(super) probe_h: &'p mut [f32],
-    pub(super) probe_z: &'p mut [f32],
+    probe_h: &'p mut [f32],
     pub(super) probes: usize,
 }
 
@@ -59,7 +57,6 @@ impl<'s, 'p> Pass<'s, 'p> {
             tail,
             gated,
             x: arena.take(if layer == 0 { 0 } else { panel.len(inputs) })?,
-            p: arena.take(panel.len(outputs))?,
             h: arena.take(panel.len(outputs))?,
             z: arena.take(panel.len(classes))?,
             bumped: arena.take(panel.len(classes))?,
@@ -68,17 +65,18 @@ impl<'s, 'p> Pass<'s, 'p> {
             others: arena.take(classes)?,
             margin: [0.0; 2],
             probe_h: arena.take(Batch::lanes(probes).len(outputs))?,
-            probe_z: arena.take(Batch::lanes(probes).len(classes))?,
             probes: 0,
         })
     }
 
-    /// Memory beside the probes.
-    pub(super) fn need(stack: &Stack, layer: usize, inputs: usize, outputs: usize) -> usize {
+    /// Memory for as many probes.
+    pub(super) fn need(stack: &Stack, layer: usize, probes: usize) -> usize {
+        let Some((inputs, outputs)) = sizes(stack, layer) else { return 0 };
         let (classes, panel) = (stack.outputs(), Batch::lanes(LANES));
         let taken = if layer == 0 { 0 } else { inputs };
-        panel.len(taken + 2 * outputs + 2 * classes)
+        panel.len(taken + outputs + 2 * classes)
             + stack.scratch_around(layer, panel)
+            + Batch::lanes(probes).len(outputs)
             + outputs
             + classes
     }
@@ -94,15 +92,23 @@ impl<'s, 'p> Pass<'s, 'p> {
         if self.layer == 0 { input } else { self.x }
     }
 
-    /// x, P, H and the logits of one panel.
-    pub(super) fn run(&mut self, part: Batch, input: &[f32]) -> Result<(), ForwardError> {
-        let Self { stack, parameters, kernel, layer, tail, .. } = *self;
+    /// x and P of one panel.
+    #[inline(never)]
+    pub(super) fn run_layer(&mut self, part: Batch, input: &[f32]) -> Result<(), ForwardError> {
+        let Self { stack, parameters, kernel, layer, .. } = *self;
         if layer > 0 {
             stack.forward(kernel, 0..layer, part, parameters, input, self.scratch, self.x)?;
         }
         let x = if layer == 0 { input } else { &*self.x };
-        stack.forward(kernel, layer..layer + 1, part, parameters, x, self.scratch, self.p)?;
-        stack.forward(kernel, layer + 1..tail, part, parameters, self.p, self.scratch, self.h)?;
+        stack.forward(kernel, layer..layer + 1, part, parameters, x, self.scratch, self.h)?;
+        Ok(())
+    }
+
+    /// What is behind the layer: P becomes H, and the logits follow.
+    #[inline(never)]
+    pub(super) fn run_rest(&mut self, part: Batch) -> Result<(), ForwardError> {
+        let Self { stack, parameters, kernel, layer, tail, .. } = *self;
+        stack.activate(kernel, layer + 1..tail, self.h);
         let rest = tail..stack.layers().len();
         stack.forward(kernel, rest, part, parameters, self.h, self.scratch, self.z)?;
         Ok(())
@@ -132,41 +138,42 @@ impl<'s, 'p> Pass<'s, 'p> {
 
     /// Keeps a forget sample as a probe while there is room.
     pub(super) fn keep_probe(&mut self, lane: usize) {
-        let (outputs, classes) = (self.h.len() / LANES, self.stack.outputs());
+        let outputs = self.h.len() / LANES;
         if (self.probes + 1) * outputs <= self.probe_h.len() {
             copy_lane(self.h, lane, self.probe_h, outputs, self.probes);
-            copy_lane(self.z, lane, self.probe_z, classes, self.probes);
             self.probes += 1;
         }
     }
 
     /// Adds to `effective` (outputs × classes) how the logits of the probes move when every output in its turn is
-    /// raised by what [`forget_square`](Self::forget_square) then holds. Works in `p`, so that H and the logits of
-    /// the panel that was run last are left.
+    /// raised by what [`forget_square`](Self::forget_square) then holds. Leaves H, not the logits.
+    #[inline(never)]
     pub(super) fn bump(&mut self, effective: &mut [f32]) -> Result<(), ForwardError> {
         let Self { stack, parameters, kernel, tail, .. } = *self;
-        let (outputs, classes) = (self.h.len() / LANES, stack.outputs());
+        let (width, classes) = (self.h.len(), stack.outputs());
         let all = Batch::lanes(self.probes);
-        for (row, to) in effective.chunks_exact_mut(classes.max(1)).enumerate() {
-            let delta = self.forget_square.get(row).copied().unwrap_or(0.0);
-            if delta <= 0.0 {
-                continue;
-            }
-            for index in 0..all.panels() {
-                let part = all.panel(index);
-                let width = outputs * LANES;
-                let h = self.probe_h.get(index * width..(index + 1) * width).unwrap_or_default();
-                ShapeError::check("probes", self.p.len(), h.len())?;
-                copy(self.p, h);
-                for value in self.p.iter_mut().skip(row * LANES).take(LANES) {
-                    *value += delta;
+        for index in 0..all.panels() {
+            let part = all.panel(index);
+            let h = self.probe_h.get_mut(index * width..(index + 1) * width).unwrap_or_default();
+            let run = |h: &[f32], scratch: &mut [f32], z: &mut [f32]| {
+                stack.forward(kernel, tail..stack.layers().len(), part, parameters, h, scratch, z)
+            };
+            run(h, self.scratch, self.z)?;
+            for (row, to) in effective.chunks_exact_mut(classes.max(1)).enumerate() {
+                let delta = self.forget_square.get(row).copied().unwrap_or(0.0);
+                if delta <= 0.0 {
+                    continue;
                 }
-                let rest = tail..stack.layers().len();
-                stack.forward(kernel, rest, part, parameters, self.p, self.scratch, self.bumped)?;
-                let width = classes * LANES;
-                let before =
-                    self.probe_z.get(index * width..(index + 1) * width).unwrap_or_default();
-                let lanes = self.bumped.chunks_exact(LANES).zip(before.chunks_exact(LANES));
+                let mut kept = [0.0; LANES];
+                if let Some(lanes) = h.chunks_exact_mut(LANES).nth(row) {
+                    copy(&mut kept, lanes);
+                    lanes.iter_mut().for_each(|value| *value += delta);
+                }
+                run(h, self.scratch, self.bumped)?;
+                if let Some(lanes) = h.chunks_exact_mut(LANES).nth(row) {
+                    copy(lanes, &kept);
+                }
+                let lanes = self.bumped.chunks_exact(LANES).zip(self.z.chunks_exact(LANES));
                 for (to, (after, before)) in to.iter_mut().zip(lanes) {
                     for (&after, &before) in after.iter().zip(before).take(part.samples()) {
                         *to += after - before;

@@ -34,21 +34,28 @@ impl<'a> Moments<'a> {
         Ok(Self { forget, retain, deviation: Default::default(), floor: 0.0 })
     }
 
+    /// Adds what is active of a panel: 1 where a value is above 0.
+    pub(super) fn add_active(&mut self, roles: &Roles, panel: &[f32]) {
+        self.add_means(roles, panel, |value| if value > 0.0 { 1.0 } else { 0.0 });
+    }
+
+    fn add_means(&mut self, roles: &Roles, panel: &[f32], of: impl Fn(f32) -> f32) {
+        let sums = self.forget.iter_mut().zip(self.retain.iter_mut());
+        for ((forget, retain), lanes) in sums.zip(panel.chunks_exact(LANES)) {
+            let (mut f, mut r) = (*forget, *retain);
+            for ((&x, &is_forget), &is_retain) in lanes.iter().zip(&roles.forget).zip(&roles.retain)
+            {
+                f += is_forget * of(x);
+                r += is_retain * of(x);
+            }
+            (*forget, *retain) = (f, r);
+        }
+    }
+
     /// Adds a panel, `[feature][lane]`.
     pub(super) fn add(&mut self, roles: &Roles, panel: &[f32]) {
         if self.deviation.is_empty() {
-            let sums = self.forget.iter_mut().zip(self.retain.iter_mut());
-            for ((forget, retain), lanes) in sums.zip(panel.chunks_exact(LANES)) {
-                let (mut f, mut r) = (*forget, *retain);
-                for ((&x, &is_forget), &is_retain) in
-                    lanes.iter().zip(&roles.forget).zip(&roles.retain)
-                {
-                    f += is_forget * x;
-                    r += is_retain * x;
-                }
-                (*forget, *retain) = (f, r);
-            }
-            return;
+            return self.add_means(roles, panel, |value| value);
         }
         let sums = self.forget.iter_mut().zip(self.retain.iter_mut()).zip(&mut *self.deviation);
         for (((forget, retain), square), lanes) in sums.zip(panel.chunks_exact(LANES)) {

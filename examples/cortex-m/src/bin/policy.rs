@@ -22,7 +22,7 @@ fn run() -> Result<bool, Fault> {
     let test = slab!(f32, ACTIVATIONS);
     // The network as it is edited.
     let network = slab!(f32, TAIL_PARAMETERS);
-    let memory = slab!(f32, 1_538);
+    let memory = slab!(f32, 1_371);
     let action = slab!(f32, EDITED.0 + EDITED.1);
     REWARD.activations(kernel, DIGITS, activations)?;
     TEST.activations(kernel, DIGITS, test)?;

@@ -68,13 +68,7 @@ impl Policy {
 /// Memory of [`policy`].
 pub fn policy_need(subject: &Subject<'_>, policy: &Policy) -> Need {
     let acting = Neurons::act_need(&policy.shape).and(Need::f32s(0));
-    Neurons::sparing_need(subject.stack, 0).or(moments(subject).and(acting))
-}
-
-/// What of the memory is still in use when the policy acts: not what building took.
-fn moments(subject: &Subject<'_>) -> Need {
-    let (inputs, outputs) = EDITED;
-    Need::f32s(3 * inputs + 7 * outputs + outputs * (subject.stack.outputs() + 2))
+    Neurons::sparing_need(subject.stack, 0).or(Neurons::spared_need(subject.stack, 0).and(acting))
 }
 
 /// Looks at the layer and acts: `action` is U, then V, for a world of the step that is returned.
