@@ -36,8 +36,8 @@ fn subject<'a>(
 
 /// Every digest of the table, as lines.
 fn table(kernel: Kernel) -> Vec<String> {
-    let (stack, taken) = (data::tail().unwrap(), activations(kernel, &REWARD, TABLE_DIGITS));
-    let subject = subject(kernel, &stack, &taken, &REWARD.labels[..TABLE_DIGITS]);
+    let (stack, taken) = (&data::TAIL_LAYERS, activations(kernel, &REWARD, TABLE_DIGITS));
+    let subject = subject(kernel, stack, &taken, &REWARD.labels[..TABLE_DIGITS]);
     let (world, agent, ints) = runs::table_needs(&subject).unwrap();
     let mut lines = Vec::new();
     let mut memory = TableMemory {
@@ -75,17 +75,18 @@ fn check(name: &str, [before, after]: [Kept; 2]) {
 
 #[test]
 fn digits_are_forgotten_by_a_policy_by_ppo_and_by_evolution() {
-    let (kernel, stack) = (Kernel::auto(), data::tail().unwrap());
+    let (kernel, stack) = (Kernel::auto(), &data::TAIL_LAYERS);
     let (taken, test) = (activations(kernel, &REWARD, DIGITS), activations(kernel, &TEST, DIGITS));
-    let subject_of = |taken, digits: &'static Digits| subject(kernel, &stack, taken, digits.labels);
+    let subject_of = |taken, digits: &'static Digits| subject(kernel, stack, taken, digits.labels);
     let (subject, test) = (subject_of(&taken, &REWARD), subject_of(&test, &TEST));
     let n = EDITED.0 + EDITED.1;
     for (kind, flash) in KINDS {
         let name = kind.name();
         flash.check().unwrap();
-        let (mut action, step) = (vec![0.0; n], Config::new(kind).step);
+        let step = Config::new(kind).step;
         let mut heap = Heap::new(runs::policy_need(&subject, flash));
-        let step = runs::policy(&subject, flash, step, &mut action, heap.arena()).unwrap();
+        let (step, action) = runs::policy(&subject, flash, step, heap.arena()).unwrap();
+        let action = action.to_vec();
         let mut network = vec![0.0; TAIL.len()];
         let mut arena = heap.arena();
         let (_, rewards, kept) =
@@ -93,7 +94,7 @@ fn digits_are_forgotten_by_a_policy_by_ppo_and_by_evolution() {
         assert!(rewards[1] > rewards[0] + 0.3, "{rewards:?}");
         check(&format!("{name} policy"), kept);
 
-        let (need, _) = runs::world_need(&stack, kind, DIGITS);
+        let (need, _) = runs::world_need(stack, kind, DIGITS);
         let agent = runs::ppo_need(&subject).or(runs::sep_cma_es_need(n));
         for editor in ["ppo", "es", "sep-cma-es"] {
             let (mut heap, mut agent, mut task) =
@@ -121,9 +122,9 @@ fn digits_are_forgotten_by_a_policy_by_ppo_and_by_evolution() {
 
 #[test]
 fn integers_forget_too() {
-    let (kernel, stack) = (Kernel::auto(), data::tail().unwrap());
+    let (kernel, stack) = (Kernel::auto(), &data::TAIL_LAYERS);
     let (taken, test) = (activations(kernel, &REWARD, DIGITS), activations(kernel, &TEST, DIGITS));
-    let subject_of = |taken, digits: &'static Digits| subject(kernel, &stack, taken, digits.labels);
+    let subject_of = |taken, digits: &'static Digits| subject(kernel, stack, taken, digits.labels);
     let (subject, test) = (subject_of(&taken, &REWARD), subject_of(&test, &TEST));
     for (kind, flash) in KINDS {
         let editors = [("policy", Editor::Policy(flash)), ("ppo", Editor::Ppo(50))];
@@ -142,22 +143,21 @@ fn integers_forget_too() {
 /// A slab that is one value short is refused with both figures.
 #[test]
 fn sizes_are_exact() {
-    let (kernel, stack) = (Kernel::auto(), data::tail().unwrap());
+    let (kernel, stack) = (Kernel::auto(), &data::TAIL_LAYERS);
     let taken = activations(kernel, &REWARD, TABLE_DIGITS);
-    let subject = subject(kernel, &stack, &taken, &REWARD.labels[..TABLE_DIGITS]);
+    let subject = subject(kernel, stack, &taken, &REWARD.labels[..TABLE_DIGITS]);
     let flash = &runs::SHIFT_CORE;
     let need = runs::policy_need(&subject, flash).f32s;
     let mut slab = vec![0.0; need];
-    let mut action = vec![0.0; EDITED.0 + EDITED.1];
     let arena = Arena::new(&mut slab[1..], &mut []);
-    let short = runs::policy(&subject, flash, 2.0, &mut action, arena);
+    let short = runs::policy(&subject, flash, 2.0, arena);
     assert!(matches!(short, Err(runs::Fault::TooSmall(error)) if error.need == error.have + 1));
-    runs::policy(&subject, flash, 2.0, &mut action, Arena::new(&mut slab, &mut [])).unwrap();
+    runs::policy(&subject, flash, 2.0, Arena::new(&mut slab, &mut [])).unwrap();
 }
 
 #[test]
 fn groups_are_treated_alike_after_training_on_the_device() {
-    let (kernel, stack) = (Kernel::auto(), data::last().unwrap());
+    let (kernel, stack) = (Kernel::auto(), &data::LAST_LAYER);
     let panels = |comments: &Comments| {
         let batch = Batch::lanes(COMMENTS);
         let mut values = vec![0.0; batch.len(FEATURES)];
@@ -165,10 +165,10 @@ fn groups_are_treated_alike_after_training_on_the_device() {
         values
     };
     let (taken, test) = (panels(&data::REWARD_COMMENTS), panels(&data::TEST_COMMENTS));
-    let bench = Bench { kernel, stack: &stack, inputs: &taken, comments: &data::REWARD_COMMENTS };
+    let bench = Bench { kernel, stack: stack, inputs: &taken, comments: &data::REWARD_COMMENTS };
     let judge = Bench { inputs: &test, comments: &data::TEST_COMMENTS, ..bench };
     for kind in [WorldKind::Shift, WorldKind::Mask] {
-        let (world, agent) = runs::debias_needs(&stack, kind, COMMENTS);
+        let (world, agent) = runs::debias_needs(stack, kind, COMMENTS);
         let (mut world, mut agent) = (Heap::new(world), Heap::new(agent));
         let mut weights = Vec::new();
         let slabs = (world.arena(), agent.arena());
@@ -180,7 +180,7 @@ fn groups_are_treated_alike_after_training_on_the_device() {
         assert!(after.edit > before.edit + 0.03, "{before:?} {after:?}");
         let original = &data::LAST[..2 * FEATURES];
         let judged = [original, &weights].map(|weights| {
-            let (mut heap, _) = (Heap::new(runs::debias_needs(&stack, kind, COMMENTS).0), ());
+            let (mut heap, _) = (Heap::new(runs::debias_needs(stack, kind, COMMENTS).0), ());
             judge.score(weights, &mut heap.arena()).unwrap()
         });
         println!("{}: test comments {:?} -> {:?}", kind.name(), judged[0], judged[1]);

@@ -20,7 +20,7 @@ pub(super) struct Thumb;
 // SAFETY: an array of four f32 is four f32 without padding.
 unsafe impl Isa for Thumb {
     type Vector = [f32; 4];
-    type Scratch = [MaybeUninit<f32>; 64];
+    type Scratch = [MaybeUninit<f32>; 16];
     const WIDTH: usize = 4;
     // Of 32 registers, 16 hold a tile, four a vector of B and four the factors.
     const ROWS: usize = 4;
@@ -156,7 +156,7 @@ unsafe impl Isa for Thumb {
 
     #[inline(always)]
     fn scratch(self) -> Self::Scratch {
-        [MaybeUninit::uninit(); 64]
+        [MaybeUninit::uninit(); 16]
     }
 }
 

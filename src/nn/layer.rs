@@ -5,7 +5,42 @@ use crate::kernel::{Conv2d, Pool2d};
 use core::ops::Range;
 
 /// Name of a layer, at most 16 bytes.
-pub type Name = heapless::String<16>;
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Name {
+    bytes: [u8; 16],
+    len: usize,
+}
+
+impl Name {
+    pub(super) const EMPTY: Self = Self { bytes: [0; 16], len: 0 };
+
+    // Bytes are indexed below the lengths of both, which is checked first.
+    #[allow(clippy::indexing_slicing)]
+    pub(super) const fn new(name: &str) -> Result<Self, StackError> {
+        let (from, mut to) = (name.as_bytes(), Self::EMPTY);
+        if from.len() > to.bytes.len() {
+            return Err(StackError::Name);
+        }
+        while to.len < from.len() {
+            to.bytes[to.len] = from[to.len];
+            to.len += 1;
+        }
+        Ok(to)
+    }
+
+    pub(super) const fn as_bytes(&self) -> &[u8] {
+        match self.bytes.split_at_checked(self.len) {
+            Some((name, _)) => name,
+            None => &[],
+        }
+    }
+}
+
+impl core::fmt::Debug for Name {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Debug::fmt(core::str::from_utf8(self.as_bytes()).unwrap_or_default(), f)
+    }
+}
 
 /// What a layer computes, with its sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,27 +115,27 @@ impl Kind {
     }
 
     /// Checks every size, and gives the shape (channels, rows, columns) that this makes of `input`.
-    pub(super) fn shape(&self, input: [usize; 3]) -> Result<[usize; 3], StackError> {
-        let features = product(&input)?;
+    pub(super) const fn shape(&self, input: [usize; 3]) -> Result<[usize; 3], StackError> {
+        let features = ok!(product(&input));
         match self {
             Self::Dense { inputs, outputs, .. } => {
-                same(features, *inputs)?;
-                product(&[*inputs, *outputs])?;
+                ok!(same(features, *inputs));
+                ok!(product(&[*inputs, *outputs]));
                 Ok([*outputs, 1, 1])
             }
             Self::Conv2d { conv, .. } => {
-                same(features, product(&conv.input)?)?;
-                let taps = product(&[conv.input[0], conv.kernel[0], conv.kernel[1]])?;
-                product(&[taps, conv.channels])?;
-                windows(conv.input, conv.kernel, conv.stride, conv.padding)?;
-                product(&conv.output())?;
+                ok!(same(features, ok!(product(&conv.input))));
+                let taps = ok!(product(&[conv.input[0], conv.kernel[0], conv.kernel[1]]));
+                ok!(product(&[taps, conv.channels]));
+                ok!(windows(conv.input, conv.kernel, conv.stride, conv.padding));
+                ok!(product(&conv.output()));
                 Ok(conv.output())
             }
             Self::MaxPool(pool) | Self::AveragePool(pool) => {
-                same(features, product(&pool.input)?)?;
-                product(&pool.window)?;
-                windows(pool.input, pool.window, pool.stride, [0, 0])?;
-                product(&pool.output())?;
+                ok!(same(features, ok!(product(&pool.input))));
+                ok!(product(&pool.window));
+                ok!(windows(pool.input, pool.window, pool.stride, [0, 0]));
+                ok!(product(&pool.output()));
                 Ok(pool.output())
             }
             Self::Relu | Self::Tanh => Ok(input),
@@ -109,49 +144,55 @@ impl Kind {
 }
 
 /// Product of sizes that are at least 1 and stay addressable.
-fn product(sizes: &[usize]) -> Result<usize, StackError> {
+const fn product(mut sizes: &[usize]) -> Result<usize, StackError> {
     let mut total = 1usize;
-    for &size in sizes {
+    while let Some((&size, rest)) = sizes.split_first() {
         if size == 0 {
             return Err(StackError::Zero);
         }
-        total = total.checked_mul(size).ok_or(StackError::TooLarge)?;
+        total = ok!(total.checked_mul(size), StackError::TooLarge);
+        sizes = rest;
     }
     // A slice of f32 holds at most isize::MAX bytes.
     if total > isize::MAX as usize / 4 { Err(StackError::TooLarge) } else { Ok(total) }
 }
 
-fn same(expected: usize, found: usize) -> Result<(), StackError> {
+const fn same(expected: usize, found: usize) -> Result<(), StackError> {
     if expected == found { Ok(()) } else { Err(StackError::Input { expected, found }) }
 }
 
-fn windows(
+const fn windows(
     input: [usize; 3],
     window: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 2],
 ) -> Result<(), StackError> {
-    product(&window)?;
-    let sides = [input[1], input[2]];
-    for (((side, window), stride), padding) in sides.iter().zip(window).zip(stride).zip(padding) {
-        if stride == 0 {
-            return Err(StackError::Zero);
-        }
-        let both = padding.checked_mul(2).ok_or(StackError::TooLarge)?;
-        let padded = side.checked_add(both).ok_or(StackError::TooLarge)?;
-        if window > padded {
-            return Err(StackError::DoesNotFit);
-        }
-        // Positions reach `padded`; kernels add strides to them.
-        if padded.checked_add(stride).is_none_or(|most| most > isize::MAX as usize / 4) {
-            return Err(StackError::TooLarge);
-        }
+    ok!(product(&window));
+    ok!(side(input[1], window[0], stride[0], padding[0]));
+    side(input[2], window[1], stride[1], padding[1])
+}
+
+const fn side(
+    input: usize,
+    window: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<(), StackError> {
+    if stride == 0 {
+        return Err(StackError::Zero);
     }
-    Ok(())
+    let both = ok!(padding.checked_mul(2), StackError::TooLarge);
+    let padded = ok!(input.checked_add(both), StackError::TooLarge);
+    if window > padded {
+        return Err(StackError::DoesNotFit);
+    }
+    // Positions reach `padded`; kernels add strides to them.
+    let most = ok!(padded.checked_add(stride), StackError::TooLarge);
+    if most > isize::MAX as usize / 4 { Err(StackError::TooLarge) } else { Ok(()) }
 }
 
 /// A layer of a [`Stack`](super::Stack).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Layer {
     pub(super) name: Name,
     pub(super) kind: Kind,
@@ -164,7 +205,7 @@ pub struct Layer {
 impl Layer {
     /// Its name; empty for layers without parameters that were given none.
     pub fn name(&self) -> &str {
-        &self.name
+        core::str::from_utf8(self.name.as_bytes()).unwrap_or_default()
     }
 
     /// What it computes.

@@ -8,6 +8,23 @@
 //! its biases. Weights are stored in × out, for convolutions `[taps][output channels]`; features
 //! are ordered `[channel][row][column]`.
 
+/// The value of a `Result`, or of an `Option` with the error that its absence is; returns the error. `?` cannot be
+/// used where the compiler evaluates.
+macro_rules! ok {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Err(error),
+        }
+    };
+    ($option:expr, $error:expr) => {
+        match $option {
+            Some(value) => value,
+            None => return Err($error),
+        }
+    };
+}
+
 mod error;
 mod forward;
 mod init;
@@ -17,7 +34,7 @@ mod stack;
 
 pub use error::StackError;
 pub use init::Init;
-pub use layer::{Kind, Layer, Name};
+pub use layer::{Kind, Layer};
 pub use stack::{MAX_LAYERS, Stack};
 
 #[cfg(test)]

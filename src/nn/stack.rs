@@ -1,6 +1,7 @@
 //! The list of layers and its builder.
 
-use super::{Kind, Layer, Name, StackError};
+use super::layer::Name;
+use super::{Kind, Layer, StackError};
 use crate::kernel::{Conv2d, Pool2d};
 
 /// Largest number of layers of a stack, activations counted: 16, or 6 where there is no operating system and so
@@ -19,41 +20,54 @@ pub const MAX_LAYERS: usize = if cfg!(target_os = "none") { 6 } else { 16 };
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+/// Building is `const`, so that a network's layers can be a `static` in flash.
+#[derive(Clone, PartialEq)]
 pub struct Stack {
     input: [usize; 3],
-    layers: heapless::Vec<Layer, MAX_LAYERS>,
+    layers: [Layer; MAX_LAYERS],
+    len: usize,
+}
+
+impl core::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { input, .. } = self;
+        f.debug_struct("Stack").field("input", input).field("layers", &self.layers()).finish()
+    }
 }
 
 impl Stack {
     /// No layers yet. `input` is channels, rows, columns; a flat input of n features is `[n, 1, 1]`.
-    pub fn new(input: [usize; 3]) -> Self {
-        Self { input, layers: heapless::Vec::new() }
+    pub const fn new(input: [usize; 3]) -> Self {
+        const NONE: Layer =
+            Layer { name: Name::EMPTY, kind: Kind::Relu, offset: 0, input: [0; 3], output: [0; 3] };
+        Self { input, layers: [NONE; MAX_LAYERS], len: 0 }
     }
 
     /// Adds a layer of any kind. `name` may be empty for a layer without weights.
     ///
     /// # Errors
     /// [`StackError`] when it does not fit; the stack is then as before.
-    pub fn add(&mut self, name: &str, kind: Kind) -> Result<&mut Self, StackError> {
-        if name.is_empty() && kind.fan_in() > 0 {
+    pub const fn add(&mut self, name: &str, kind: Kind) -> Result<&mut Self, StackError> {
+        let name = ok!(Name::new(name));
+        if name.as_bytes().is_empty() && kind.fan_in() > 0 {
             return Err(StackError::Name);
         }
-        if self.find(name).is_some() {
+        if self.position(name.as_bytes()).is_some() {
             return Err(StackError::DuplicateName);
         }
-        let name = Name::try_from(name).map_err(|_| StackError::Name)?;
         let input = self.output_shape();
-        let output = kind.shape(input)?;
+        let output = ok!(kind.shape(input));
         let offset = self.parameters();
-        offset
-            .checked_add(kind.weights())
-            .and_then(|end| end.checked_add(kind.biases()))
-            .filter(|&end| end <= isize::MAX as usize / 4)
-            .ok_or(StackError::TooLarge)?;
-        self.layers
-            .push(Layer { name, kind, offset, input, output })
-            .map_err(|_| StackError::TooManyLayers)?;
+        let end = ok!(offset.checked_add(kind.weights()), StackError::TooLarge);
+        let end = ok!(end.checked_add(kind.biases()), StackError::TooLarge);
+        if end > isize::MAX as usize / 4 {
+            return Err(StackError::TooLarge);
+        }
+        let Some((_, [layer, ..])) = self.layers.split_at_mut_checked(self.len) else {
+            return Err(StackError::TooManyLayers);
+        };
+        *layer = Layer { name, kind, offset, input, output };
+        self.len += 1;
         Ok(self)
     }
 
@@ -61,8 +75,8 @@ impl Stack {
     ///
     /// # Errors
     /// [`StackError`] when it does not fit; the stack is then as before.
-    pub fn dense(&mut self, name: &str, outputs: usize) -> Result<&mut Self, StackError> {
-        let inputs = self.features()?;
+    pub const fn dense(&mut self, name: &str, outputs: usize) -> Result<&mut Self, StackError> {
+        let inputs = ok!(self.features());
         self.add(name, Kind::Dense { inputs, outputs, bias: true })
     }
 
@@ -70,7 +84,7 @@ impl Stack {
     ///
     /// # Errors
     /// [`StackError`] when it does not fit; the stack is then as before.
-    pub fn conv2d(
+    pub const fn conv2d(
         &mut self,
         name: &str,
         channels: usize,
@@ -86,7 +100,7 @@ impl Stack {
     ///
     /// # Errors
     /// [`StackError`] when it does not fit; the stack is then as before.
-    pub fn max_pool(
+    pub const fn max_pool(
         &mut self,
         window: [usize; 2],
         stride: [usize; 2],
@@ -98,7 +112,7 @@ impl Stack {
     ///
     /// # Errors
     /// [`StackError`] when it does not fit; the stack is then as before.
-    pub fn average_pool(
+    pub const fn average_pool(
         &mut self,
         window: [usize; 2],
         stride: [usize; 2],
@@ -110,7 +124,7 @@ impl Stack {
     ///
     /// # Errors
     /// [`StackError::TooManyLayers`].
-    pub fn relu(&mut self) -> Result<&mut Self, StackError> {
+    pub const fn relu(&mut self) -> Result<&mut Self, StackError> {
         self.add("", Kind::Relu)
     }
 
@@ -118,51 +132,71 @@ impl Stack {
     ///
     /// # Errors
     /// [`StackError::TooManyLayers`].
-    pub fn tanh(&mut self) -> Result<&mut Self, StackError> {
+    pub const fn tanh(&mut self) -> Result<&mut Self, StackError> {
         self.add("", Kind::Tanh)
     }
 
     /// All layers, from input to output.
-    pub fn layers(&self) -> &[Layer] {
-        &self.layers
+    pub const fn layers(&self) -> &[Layer] {
+        match self.layers.split_at_checked(self.len) {
+            Some((layers, _)) => layers,
+            None => &[],
+        }
     }
 
     /// Index of the layer of this name.
-    pub fn find(&self, name: &str) -> Option<usize> {
-        self.layers.iter().position(|layer| !name.is_empty() && layer.name == *name)
+    pub const fn find(&self, name: &str) -> Option<usize> {
+        self.position(name.as_bytes())
+    }
+
+    const fn position(&self, name: &[u8]) -> Option<usize> {
+        let (mut layers, mut index) = (self.layers(), 0);
+        while let [layer, rest @ ..] = layers {
+            if !name.is_empty() && same(layer.name.as_bytes(), name) {
+                return Some(index);
+            }
+            (layers, index) = (rest, index + 1);
+        }
+        None
     }
 
     /// Channels, rows and columns of the input.
-    pub fn input(&self) -> [usize; 3] {
+    pub const fn input(&self) -> [usize; 3] {
         self.input
     }
 
     /// Channels, rows and columns of the output.
-    pub fn output_shape(&self) -> [usize; 3] {
-        self.layers.last().map_or(self.input, Layer::output_shape)
+    pub const fn output_shape(&self) -> [usize; 3] {
+        match self.layers().last() {
+            Some(layer) => layer.output,
+            None => self.input,
+        }
     }
 
     /// Features of the input.
-    pub fn inputs(&self) -> usize {
+    pub const fn inputs(&self) -> usize {
         features(self.input)
     }
 
     /// Features of the output.
-    pub fn outputs(&self) -> usize {
+    pub const fn outputs(&self) -> usize {
         features(self.output_shape())
     }
 
     /// Number of parameters: length of the flat slice.
-    pub fn parameters(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.range().end)
+    pub const fn parameters(&self) -> usize {
+        match self.layers().last() {
+            Some(layer) => layer.offset + layer.kind.weights() + layer.kind.biases(),
+            None => 0,
+        }
     }
 
     /// Largest number of features of any activation, the input included.
     pub fn widest(&self) -> usize {
-        self.layers.iter().map(Layer::outputs).fold(self.inputs(), usize::max)
+        self.layers().iter().map(Layer::outputs).fold(self.inputs(), usize::max)
     }
 
-    fn features(&self) -> Result<usize, StackError> {
+    const fn features(&self) -> Result<usize, StackError> {
         match self.outputs() {
             usize::MAX => Err(StackError::TooLarge),
             features => Ok(features),
@@ -171,6 +205,17 @@ impl Stack {
 }
 
 /// Product of a shape; `usize::MAX` when it cannot be addressed (possible for an input only).
-fn features(shape: [usize; 3]) -> usize {
-    shape.iter().fold(1, |total, &size| total.saturating_mul(size))
+const fn features([a, b, c]: [usize; 3]) -> usize {
+    a.saturating_mul(b).saturating_mul(c)
+}
+
+/// Whether two names are equal.
+const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
+    while let ([a, rest @ ..], [b, others @ ..]) = (one, other) {
+        if *a != *b {
+            return false;
+        }
+        (one, other) = (rest, others);
+    }
+    one.is_empty() && other.is_empty()
 }

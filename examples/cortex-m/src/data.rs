@@ -107,18 +107,28 @@ pub(crate) const fn floats<const N: usize>(bytes: &[u8], at: usize) -> [f32; N] 
     values
 }
 
-/// The layers from the edited one on.
-pub fn tail() -> Result<Stack, Fault> {
-    let mut stack = Stack::new([EDITED.0, 1, 1]);
-    stack.dense("fc2", EDITED.1)?.relu()?.dense("fc3", 10)?;
-    Ok(stack)
-}
+/// The layers from the edited one on, in flash.
+pub static TAIL_LAYERS: Stack = layers(EDITED.0, &[("fc2", EDITED.1), ("fc3", 10)]);
 
 /// The layer 16 → 2.
-pub fn last() -> Result<Stack, Fault> {
-    let mut stack = Stack::new([FEATURES, 1, 1]);
-    stack.dense("16x2", 2)?;
-    Ok(stack)
+pub static LAST_LAYER: Stack = layers(FEATURES, &[("16x2", 2)]);
+
+/// The layer that digits go through first.
+static FIRST_LAYER: Stack = layers(PIXELS, &[("fc1", EDITED.0)]);
+
+/// Dense layers with ReLU between them.
+const fn layers(inputs: usize, all: &[(&str, usize)]) -> Stack {
+    let mut stack = Stack::new([inputs, 1, 1]);
+    let mut index = 0;
+    while index < all.len() {
+        let (name, outputs) = all[index];
+        assert!(stack.dense(name, outputs).is_ok());
+        index += 1;
+        if index < all.len() {
+            assert!(stack.relu().is_ok());
+        }
+    }
+    stack
 }
 
 impl Digits {
@@ -130,8 +140,6 @@ impl Digits {
     /// Runs fc1 over the first digits: `to`, in panels, is what the edited layer takes.
     #[inline(never)]
     pub fn activations(&self, kernel: Kernel, samples: usize, to: &mut [f32]) -> Result<(), Fault> {
-        let mut stack = Stack::new([PIXELS, 1, 1]);
-        stack.dense("fc1", EDITED.0)?.relu()?;
         let all = Batch::lanes(samples);
         let mut input = [0.0; PIXELS * LANES];
         for (index, to) in to.chunks_mut(EDITED.0 * LANES).enumerate() {
@@ -145,7 +153,8 @@ impl Digits {
                     }
                 }
             }
-            stack.forward(kernel, 0..2, part, &HEAD, &input, &mut [], to)?;
+            FIRST_LAYER.forward(kernel, 0..1, part, &HEAD, &input, &mut [], to)?;
+            kernel.relu(to);
         }
         Ok(())
     }

@@ -3,9 +3,7 @@
 //! Lines are put together without `core::fmt`, which would take more stack and flash than what is measured.
 
 use crate::runs::Fault;
-use core::sync::atomic::{AtomicBool, Ordering};
 use cortex_m_semihosting::{debug, hio};
-use reweight::nn::Stack;
 use reweight::task::Kept;
 
 /// A line in the making.
@@ -220,22 +218,6 @@ macro_rules! slab {
         }
     }};
 }
-
-/// The layers from the edited one on, in static memory and so once: a copy of them takes half a kilobyte.
-#[inline(never)]
-pub fn tail() -> Result<&'static Stack, Fault> {
-    static mut TAIL: Option<Stack> = None;
-    static TAKEN: AtomicBool = AtomicBool::new(false);
-    if TAKEN.swap(true, Ordering::Relaxed) {
-        return Err(Fault::Failed("the layers were handed out before"));
-    }
-    // SAFETY: nobody else has a reference, the flag was down.
-    let slot = unsafe { &mut *(&raw mut TAIL) };
-    Ok(slot.insert(crate::data::tail()?))
-}
-
-/// Bytes that the layers' description takes.
-pub const DESCRIPTION: usize = size_of::<Stack>();
 
 /// The first `len` values of a slab.
 pub fn cut<T>(slab: &mut [T], len: usize) -> Result<&mut [T], Fault> {

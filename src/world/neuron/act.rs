@@ -22,6 +22,7 @@ impl Neurons<'_> {
     /// # Errors
     /// [`ForwardError`]: features that respond to the columns' choice, a policy of another rank or other features,
     /// a slice that does not fit, or an arena that holds less than [`act_need`](Self::act_need).
+    #[inline(never)]
     pub fn act(
         &self,
         policy: &NeuronPolicy,

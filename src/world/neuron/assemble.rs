@@ -150,7 +150,9 @@ impl Neurons<'_> {
                 for (lane, value) in lanes.iter_mut().enumerate() {
                     let neuron = (index + panel) * LANES + lane;
                     *value = match neuron < neurons {
-                        true if first == 0 => normal_of(self.column_value(feature, neuron), *normal),
+                        true if first == 0 => {
+                            normal_of(self.column_value(feature, neuron), *normal)
+                        }
                         true => normal_of(self.row_value(feature, neuron), *normal),
                         false => 0.0,
                     };

@@ -183,6 +183,7 @@ impl Neurons<'_> {
     /// The prediction is `−Σ_j gp_j · E[change of H_j]`. Row j is moved by `Δ_j = m·s·u_j (v·f(x))` times the
     /// layer's rms (shift) or by `m·s·u_j Σ_i W_ji v_i f(x_i)` (mask). Without a ReLU H_j changes by Δ_j; with one
     /// by `E[max(0, P + Δ_j)] − E[max(0, P)]`, P taken as normal with its moments over forget samples.
+    #[inline(never)]
     pub fn calibration(&self, step: f32, u: &[f32], v: &[f32]) -> f32 {
         let outputs = self.outputs.max(1);
         let mut along = 0.0f64;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use reweight::kernel::Kernel;
-use reweight_cortex_m::data::{Digits, REWARD, TAIL};
+use reweight_cortex_m::data::{Digits, REWARD, TAIL, TAIL_LAYERS};
 use reweight_cortex_m::runs::{self, Fault, Subject, TABLE_DIGITS, TableMemory};
 use reweight_cortex_m::{device, slab};
 
@@ -16,7 +16,7 @@ fn run() -> Result<bool, Fault> {
     let kernel = Kernel::auto();
     let taken = slab!(f32, Digits::activations_len(TABLE_DIGITS));
     REWARD.activations(kernel, TABLE_DIGITS, taken)?;
-    let stack = device::tail()?;
+    let stack = &TAIL_LAYERS;
     let labels = REWARD.labels.get(..TABLE_DIGITS).unwrap_or_default();
     let subject = Subject::new(kernel, stack, &TAIL, taken, labels);
     let (world, agent, ints) = runs::table_needs(&subject)?;

@@ -8,7 +8,8 @@ use reweight::kernel::{Batch, Kernel};
 use reweight::slab::Arena;
 use reweight::world::WorldKind;
 use reweight_cortex_m::data::{
-    self, COMMENTS, DIGITS, Digits, FEATURES, REWARD, REWARD_COMMENTS, TAIL, TEST, TEST_COMMENTS,
+    COMMENTS, DIGITS, Digits, FEATURES, LAST, LAST_LAYER, REWARD, REWARD_COMMENTS, TAIL,
+    TAIL_LAYERS, TEST, TEST_COMMENTS,
 };
 use reweight_cortex_m::runs::{self, Bench, Fault, Subject};
 use reweight_cortex_m::{device, slab};
@@ -28,7 +29,7 @@ fn digits() -> Result<bool, Fault> {
         (slab!(f32, Digits::activations_len(DIGITS)), slab!(f32, Digits::activations_len(DIGITS)));
     REWARD.activations(kernel, DIGITS, taken)?;
     TEST.activations(kernel, DIGITS, test)?;
-    let stack = device::tail()?;
+    let stack = &TAIL_LAYERS;
     let subject = Subject::new(kernel, stack, &TAIL, taken, REWARD.labels);
     let test = Subject::new(kernel, stack, &TAIL, test, TEST.labels);
     let (world_slab, agent_slab, judge) =
@@ -61,8 +62,8 @@ fn one(
     let mut arena = Arena::new(device::cut(agent_slab, agent.f32s)?, &mut order);
     let digest = runs::ppo(subject, kind, &mut world, UPDATES, 0, &mut arena, &mut log)?;
     let peak = device::stack_peak();
-    let slabs = 4 * (need.f32s - own + agent.f32s) + device::DESCRIPTION;
-    let good = device::say_memory(name(kind), slabs, peak, 32 * 1024);
+    let slabs = 4 * (need.f32s - own + agent.f32s);
+    let good = device::say_memory(name(kind), slabs, peak, 30 * 1024);
     device::say_digest(name(kind), runs::finish(digest, &world, subject));
     let edited = world.edited().map(|edited| edited.weights).unwrap_or_default();
     Ok(judged(test, name(kind), edited, judge)? & good)
@@ -99,13 +100,13 @@ fn comments() -> Result<bool, Fault> {
     let (taken, test) = (slab!(f32, FEATURES * COMMENTS), slab!(f32, FEATURES * COMMENTS));
     kernel.to_panels(batch, FEATURES, &REWARD_COMMENTS.taken, taken)?;
     kernel.to_panels(batch, FEATURES, &TEST_COMMENTS.taken, test)?;
-    let stack = data::last()?;
-    let bench = Bench { kernel, stack: &stack, inputs: taken, comments: &REWARD_COMMENTS };
+    let stack = &LAST_LAYER;
+    let bench = Bench { kernel, stack, inputs: taken, comments: &REWARD_COMMENTS };
     let judge = Bench { inputs: test, comments: &TEST_COMMENTS, ..bench };
     let (world_slab, world_words) = (slab!(f32, 8_000), slab!(u32, 2_000));
     let (agent_slab, agent_words) = (slab!(f32, 6_000), slab!(u32, 100));
     let kind = WorldKind::Shift;
-    let (world, agent) = runs::debias_needs(&stack, kind, COMMENTS);
+    let (world, agent) = runs::debias_needs(stack, kind, COMMENTS);
     let mut count = 0;
     let mut log = |reward: f32| {
         count += 1;
@@ -127,7 +128,7 @@ fn comments() -> Result<bool, Fault> {
     let slabs = 4 * (world.f32s - cached + agent.f32s + words);
     let mut good = device::say_memory("shift ppo, 16 x 2", slabs, peak, 30 * 1024);
     device::say_digest("shift ppo, 16 x 2", found.digest);
-    let original = data::LAST.get(..2 * FEATURES).unwrap_or_default();
+    let original = LAST.get(..2 * FEATURES).unwrap_or_default();
     let before = judge.score(original, &mut Arena::new(world_slab, world_words))?;
     let after = judge.score(&kept, &mut Arena::new(world_slab, world_words))?;
     device::Line::of("test comments: gap ")

@@ -6,7 +6,7 @@ use reweight::env::Env;
 use reweight::kernel::Kernel;
 use reweight::slab::Arena;
 use reweight::world::WorldKind;
-use reweight_cortex_m::data::{DIGITS, Digits, EDITED, REWARD, TAIL, TEST};
+use reweight_cortex_m::data::{DIGITS, Digits, EDITED, REWARD, TAIL, TAIL_LAYERS, TEST};
 use reweight_cortex_m::runs::{self, Fault, Subject};
 use reweight_cortex_m::{device, slab};
 
@@ -21,7 +21,7 @@ fn run() -> Result<bool, Fault> {
         (slab!(f32, Digits::activations_len(DIGITS)), slab!(f32, Digits::activations_len(DIGITS)));
     REWARD.activations(kernel, DIGITS, taken)?;
     TEST.activations(kernel, DIGITS, test)?;
-    let stack = device::tail()?;
+    let stack = &TAIL_LAYERS;
     let subject = Subject::new(kernel, stack, &TAIL, taken, REWARD.labels);
     let test = Subject::new(kernel, stack, &TAIL, test, TEST.labels);
     let (world_slab, agent_slab, judge) =
@@ -70,13 +70,8 @@ fn one(
         runs::sep_cma_es(&mut world, BUDGET, 0, &mut arena, &mut log)?
     };
     let peak = device::stack_peak();
-    let most = if small { 8 * 1024 } else { 26 * 1024 };
-    let good = device::say_memory(
-        name,
-        4 * (need.f32s - own + agent.f32s) + device::DESCRIPTION,
-        peak,
-        most,
-    );
+    let most = if small { 7 * 1024 } else { 24 * 1024 };
+    let good = device::say_memory(name, 4 * (need.f32s - own + agent.f32s), peak, most);
     device::say_digest(name, runs::finish(digest, &world, subject));
     let edited = world.edited().map(|edited| edited.weights).unwrap_or_default();
     Ok(judged(test, name, edited, judge)? & good)

@@ -5,7 +5,7 @@
 use reweight::kernel::Kernel;
 use reweight::slab::{Arena, IntArena};
 use reweight::world::WorldKind;
-use reweight_cortex_m::data::{DIGITS, Digits, REWARD, TAIL, TEST};
+use reweight_cortex_m::data::{DIGITS, Digits, REWARD, TAIL, TAIL_LAYERS, TEST};
 use reweight_cortex_m::runs::{self, Editor, Fault, Subject};
 use reweight_cortex_m::{device, slab};
 
@@ -20,7 +20,7 @@ fn run() -> Result<bool, Fault> {
         (slab!(f32, Digits::activations_len(DIGITS)), slab!(f32, Digits::activations_len(DIGITS)));
     REWARD.activations(kernel, DIGITS, taken)?;
     TEST.activations(kernel, DIGITS, test)?;
-    let stack = device::tail()?;
+    let stack = &TAIL_LAYERS;
     let subject = Subject::new(kernel, stack, &TAIL, taken, REWARD.labels);
     let test = Subject::new(kernel, stack, &TAIL, test, TEST.labels);
     let (world_slab, agent_slab, words) = (slab!(f32, 18_000), slab!(f32, 6_000), slab!(u32, 16));

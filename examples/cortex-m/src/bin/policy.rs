@@ -5,11 +5,15 @@
 use reweight::kernel::Kernel;
 use reweight::slab::Arena;
 use reweight::world::Config;
-use reweight_cortex_m::data::{DIGITS, Digits, EDITED, REWARD, TAIL, TAIL_PARAMETERS, TEST};
+use reweight_cortex_m::data::{
+    DIGITS, Digits, EDITED, REWARD, TAIL, TAIL_LAYERS, TAIL_PARAMETERS, TEST,
+};
 use reweight_cortex_m::runs::{self, Fault, Subject};
 use reweight_cortex_m::{device, slab};
 
 const ACTIVATIONS: usize = Digits::activations_len(DIGITS);
+
+const POLICY: &runs::Policy = &runs::SHIFT_CORE;
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
@@ -19,39 +23,62 @@ fn main() -> ! {
 fn run() -> Result<bool, Fault> {
     let kernel = Kernel::auto();
     let activations = slab!(f32, ACTIVATIONS);
+    REWARD.activations(kernel, DIGITS, activations)?;
+    let subject = Subject::new(kernel, &TAIL_LAYERS, &TAIL, activations, REWARD.labels);
+    let (memory, action) = (slab!(f32, 1_370), slab!(f32, EDITED.0 + EDITED.1));
+    let need = runs::policy_need(&subject, POLICY).f32s;
+    short(&subject, device::cut(memory, need - 1)?)?;
+    let memory = device::cut(memory, need)?;
+    device::paint();
+    let step = acts(&subject, memory, action)?;
+    let peak = device::stack_peak();
+    let good = device::say_memory("policy, 128 x 32", 4 * need, peak, 8 * 1024 + 768);
+    Ok(judged(&subject, step, action, memory)? && good)
+}
+
+/// What is measured: the policy looks at the layer and acts.
+#[inline(never)]
+fn acts(subject: &Subject<'_>, memory: &mut [f32], to: &mut [f32]) -> Result<f32, Fault> {
+    let step = Config::new(POLICY.kind).step;
+    let (step, action) = runs::policy(subject, POLICY, step, Arena::new(memory, &mut []))?;
+    to.copy_from_slice(action);
+    Ok(step)
+}
+
+/// A slab that is one value short is refused with both figures.
+#[inline(never)]
+fn short(subject: &Subject<'_>, memory: &mut [f32]) -> Result<(), Fault> {
+    match runs::policy(subject, POLICY, 2.0, Arena::new(memory, &mut [])) {
+        Err(Fault::TooSmall(error)) => {
+            device::Line::of("one value less: ")
+                .number(error.need)
+                .words(" needed, ")
+                .number(error.have)
+                .say();
+            Ok(())
+        }
+        _ => Err(Fault::Failed("a slab that is one value short was not noticed")),
+    }
+}
+
+/// What the edit does to the test digits.
+#[inline(never)]
+fn judged(
+    subject: &Subject<'_>,
+    step: f32,
+    action: &[f32],
+    memory: &mut [f32],
+) -> Result<bool, Fault> {
+    let kernel = subject.kernel;
     let test = slab!(f32, ACTIVATIONS);
     // The network as it is edited.
     let network = slab!(f32, TAIL_PARAMETERS);
-    let memory = slab!(f32, 1_371);
-    let action = slab!(f32, EDITED.0 + EDITED.1);
-    REWARD.activations(kernel, DIGITS, activations)?;
     TEST.activations(kernel, DIGITS, test)?;
-    let stack = device::tail()?;
-    let test = Subject::new(kernel, stack, &TAIL, test, TEST.labels);
-    let policy = &runs::SHIFT_CORE;
-    let subject = Subject::new(kernel, stack, &TAIL, activations, REWARD.labels);
-    let need = runs::policy_need(&subject, policy).f32s;
-    let short = Arena::new(device::cut(memory, need - 1)?, &mut []);
-    let refused = runs::policy(&subject, policy, 2.0, action, short);
-    let Err(Fault::TooSmall(error)) = refused else {
-        return Err(Fault::Failed("a slab that is one value short was not noticed"));
-    };
-    device::Line::of("one value less: ")
-        .number(error.need)
-        .words(" needed, ")
-        .number(error.have)
-        .say();
-    let arena = Arena::new(device::cut(memory, need)?, &mut []);
-    device::paint();
-    let step = runs::policy(&subject, policy, Config::new(policy.kind).step, action, arena)?;
-    let peak = device::stack_peak();
-    let slabs = 4 * (need + action.len()) + device::DESCRIPTION;
-    let mut good = device::say_memory("policy, 128 x 32", slabs, peak, 13 * 1024);
+    let test = Subject::new(kernel, &TAIL_LAYERS, &TAIL, test, TEST.labels);
     let mut arena = Arena::new(memory, &mut []);
     let (digest, scores, kept) =
-        runs::acted(&subject, test, policy, step, action, network, &mut arena)?;
+        runs::acted(subject, test, POLICY, step, action, network, &mut arena)?;
     device::Line::of("reward ").decimal(scores[0]).words(" -> ").decimal(scores[1]).say();
-    good &= device::say_kept("policy, zero evaluations", kept);
     device::say_digest("shift policy f32", digest);
-    Ok(good)
+    Ok(device::say_kept("policy, zero evaluations", kept))
 }

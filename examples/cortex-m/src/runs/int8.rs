@@ -109,7 +109,9 @@ pub fn int8(
     let mut action = [0.0; EDITED.0 + EDITED.1];
     let mut config = world_config(kind);
     if let Editor::Policy(policy_in_flash) = editor {
-        config.step = policy(&seen, policy_in_flash, step, &mut action, agent.scratch())?;
+        let (step, found) = policy(&seen, policy_in_flash, step, agent.scratch())?;
+        config.step = step;
+        action.copy_from_slice(found);
     }
     let mut world =
         Int8World::new(config, HOW, kernel, network, 0, samples, &mut task, &mut arena, &mut ints)?;

@@ -68,18 +68,20 @@ impl Policy {
 /// Memory of [`policy`].
 pub fn policy_need(subject: &Subject<'_>, policy: &Policy) -> Need {
     let acting = Neurons::act_need(&policy.shape).and(Need::f32s(0));
-    Neurons::sparing_need(subject.stack, 0).or(Neurons::spared_need(subject.stack, 0).and(acting))
+    let action = Need::f32s(EDITED.0 + EDITED.1);
+    let spared = Neurons::spared_need(subject.stack, 0);
+    Neurons::sparing_need(subject.stack, 0).or(spared.and(action).and(acting))
 }
 
-/// Looks at the layer and acts: `action` is U, then V, for a world of the step that is returned.
+/// Looks at the layer and acts: the action is U, then V, for a world of the step that is returned. It lies where
+/// looking has left room in the memory.
 #[inline(never)]
-pub fn policy(
-    subject: &Subject<'_>,
+pub fn policy<'a>(
+    subject: &Subject<'a>,
     policy: &Policy,
     step: f32,
-    action: &mut [f32],
-    arena: Arena<'_>,
-) -> Result<f32, Fault> {
+    mut arena: Arena<'a>,
+) -> Result<(f32, &'a [f32]), Fault> {
     let request = NeuronRequest {
         kind: policy.kind,
         features: FeatureSet::Core,
@@ -87,12 +89,11 @@ pub fn policy(
         gone: ClassSet::EMPTY,
     };
     let Subject { kernel, stack, parameters, samples } = *subject;
-    // Not longer than what is looked at.
-    let mut arena = arena;
     let neurons = Neurons::sparing(kernel, stack, parameters, 0, samples, request, &mut arena)?;
+    let action = arena.take(EDITED.0 + EDITED.1)?;
     neurons.act(&policy.shape, policy.parameters, action, &mut arena)?;
     let (u, v) = action.split_at(EDITED.1.min(action.len()));
-    Ok(step * neurons.calibration(step, u, v))
+    Ok((step * neurons.calibration(step, u, v), action))
 }
 
 /// Carries an action out in `network`, all parameters from the edited layer on; digest of the run (the reward of the

@@ -93,7 +93,8 @@ fn of_reals(
     if let Editor::Policy(flash) = editor {
         let mut action = [0.0; EDITED.0 + EDITED.1];
         let step = Config::new(kind).step;
-        let step = policy(subject, flash, step, &mut action, agent.scratch())?;
+        let (step, found) = policy(subject, flash, step, agent.scratch())?;
+        action.copy_from_slice(found);
         let network = world.get_mut(..TAIL_PARAMETERS).unwrap_or_default();
         return Ok(acted(subject, *subject, flash, step, &action, network, &mut agent)?.0);
     }
