@@ -20,6 +20,7 @@ mod context;
 mod covariance;
 mod features;
 mod pass;
+mod positions;
 mod response;
 mod solve;
 mod statistics;

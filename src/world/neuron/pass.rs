@@ -1,6 +1,7 @@
 //! The network, run panel by panel, and the probes of what lies behind the layer.
 
-use super::build::{NOT_DENSE, larger_of, sizes};
+use super::build::{NO_ROWS, larger_of};
+use super::positions::Positions;
 use crate::error::ShapeError;
 use crate::kernel::{Batch, Kernel, LANES, copy};
 use crate::model::{ForwardError, Samples};
@@ -15,6 +16,7 @@ pub(super) struct Pass<'s, 'p> {
     pub(super) parameters: &'s [f32],
     pub(super) kernel: Kernel,
     pub(super) layer: usize,
+    pub(super) positions: Positions<'s>,
     /// First layer after the activations that follow the edited one.
     pub(super) tail: usize,
     pub(super) gated: bool,
@@ -44,7 +46,8 @@ impl<'s, 'p> Pass<'s, 'p> {
         probes: usize,
         arena: &mut Arena<'p>,
     ) -> Result<Self, ForwardError> {
-        let (inputs, outputs) = sizes(stack, layer).ok_or(NOT_DENSE)?;
+        let positions = Positions::of(stack, layer).ok_or(NO_ROWS)?;
+        let (inputs, outputs) = positions.features();
         let (classes, panel) = (stack.outputs(), Batch::lanes(LANES));
         let layers = stack.layers();
         let tail = stack.behind(layer);
@@ -56,6 +59,7 @@ impl<'s, 'p> Pass<'s, 'p> {
             parameters,
             kernel,
             layer,
+            positions,
             tail,
             gated,
             x: arena.take(if layer == 0 { 0 } else { panel.len(inputs) })?,
@@ -64,7 +68,7 @@ impl<'s, 'p> Pass<'s, 'p> {
             z: arena.take(panel.len(classes))?,
             bumped: arena.take(panel.len(classes))?,
             scratch: arena.take(stack.scratch_around(layer, panel))?,
-            forget_square: arena.take(outputs)?,
+            forget_square: arena.take(positions.sizes().1)?,
             others: arena.take(classes)?,
             margin: [0.0; 2],
             probe_h: arena.take(Batch::lanes(probes).len(outputs))?,
@@ -74,12 +78,13 @@ impl<'s, 'p> Pass<'s, 'p> {
     }
 
     /// Memory beside the probes.
-    pub(super) fn need(stack: &Stack, layer: usize, inputs: usize, outputs: usize) -> usize {
+    pub(super) fn need(stack: &Stack, layer: usize, positions: Positions<'_>) -> usize {
+        let (inputs, outputs) = positions.features();
         let (classes, panel) = (stack.outputs(), Batch::lanes(LANES));
         let taken = if layer == 0 { 0 } else { inputs };
         panel.len(taken + 2 * outputs + 2 * classes)
             + stack.scratch_around(layer, panel)
-            + outputs
+            + positions.sizes().1
             + classes
     }
 
@@ -141,12 +146,12 @@ impl<'s, 'p> Pass<'s, 'p> {
     }
 
     /// Adds to `effective` (outputs × classes) how the logits of the probes move when every output in its turn is
-    /// raised by what [`forget_square`](Self::forget_square) then holds. Works in `p`, so that H and the logits of
+    /// raised, at every position, by what [`forget_square`](Self::forget_square) then holds. Works in `p`, so that H and the logits of
     /// the panel that was run last are left.
     pub(super) fn bump(&mut self, effective: &mut [f32]) -> Result<(), ForwardError> {
         let Self { stack, parameters, kernel, tail, .. } = *self;
         let (outputs, classes) = (self.h.len() / LANES, stack.outputs());
-        let all = Batch::lanes(self.probes);
+        let (all, each) = (Batch::lanes(self.probes), self.positions.count() * LANES);
         for (row, to) in effective.chunks_exact_mut(classes.max(1)).enumerate() {
             let delta = self.forget_square.get(row).copied().unwrap_or(0.0);
             if delta <= 0.0 {
@@ -158,7 +163,7 @@ impl<'s, 'p> Pass<'s, 'p> {
                 let h = self.probe_h.get(index * width..(index + 1) * width).unwrap_or_default();
                 ShapeError::check("probes", self.p.len(), h.len())?;
                 copy(self.p, h);
-                for value in self.p.iter_mut().skip(row * LANES).take(LANES) {
+                for value in self.p.iter_mut().skip(row * each).take(each) {
                     *value += delta;
                 }
                 let rest = tail..stack.layers().len();
