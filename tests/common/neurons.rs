@@ -38,13 +38,12 @@ impl Net {
             _ => Stack::new([value["inputs"].as_u64().unwrap() as usize, 1, 1]),
         };
         let features = stack.inputs();
-        let activate = |stack: &mut Stack, index: usize| {
-            match value["activations"][index].as_str().unwrap() {
+        let activate =
+            |stack: &mut Stack, index: usize| match value["activations"][index].as_str().unwrap() {
                 "relu" => _ = stack.relu().unwrap(),
                 "tanh" => _ = stack.tanh().unwrap(),
                 _ => {}
-            }
-        };
+            };
         let convolutions = value["convolutions"].as_array().map(Vec::as_slice).unwrap_or_default();
         for (index, conv) in convolutions.iter().enumerate() {
             let channels = conv["channels"].as_u64().unwrap() as usize;

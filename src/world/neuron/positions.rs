@@ -75,9 +75,8 @@ impl<'s> Positions<'s> {
             let tap = Tap::of(conv, column);
             let [_, rows, columns] = conv.output();
             let lines = (0..rows).filter_map(|row| tap.line(row));
-            let lanes = lines.flat_map(|line| {
-                (0..columns).filter_map(move |at| Some(line + tap.across(at)?))
-            });
+            let lanes = lines
+                .flat_map(|line| (0..columns).filter_map(move |at| Some(line + tap.across(at)?)));
             moments.add_sums(
                 column,
                 roles,
