@@ -151,7 +151,7 @@ impl<'s, 'p> Pass<'s, 'p> {
     pub(super) fn bump(&mut self, effective: &mut [f32]) -> Result<(), ForwardError> {
         let Self { stack, parameters, kernel, tail, .. } = *self;
         let (outputs, classes) = (self.h.len() / LANES, stack.outputs());
-        let (all, each) = (Batch::lanes(self.probes), self.positions.count() * LANES);
+        let (all, each) = (Batch::lanes(self.probes), self.positions.size());
         for (row, to) in effective.chunks_exact_mut(classes.max(1)).enumerate() {
             let delta = self.forget_square.get(row).copied().unwrap_or(0.0);
             if delta <= 0.0 {

@@ -45,6 +45,11 @@ impl<'s> Positions<'s> {
         if self.conv.is_some() { (rows * columns).max(1) } else { 1 }
     }
 
+    /// Values that a panel holds of one row.
+    pub(super) fn size(self) -> usize {
+        (self.count() * LANES).max(1)
+    }
+
     /// Whether the layer is dense.
     pub(super) fn is_dense(self) -> bool {
         self.conv.is_none()
@@ -63,7 +68,7 @@ impl<'s> Positions<'s> {
         if self.is_dense() {
             return moments.add(roles, panel);
         }
-        for (row, lanes) in panel.chunks_exact(self.count() * LANES).enumerate() {
+        for (row, lanes) in panel.chunks_exact(self.size()).enumerate() {
             moments.add_sums(row, roles, &Sums::of(lanes.chunks_exact(LANES)));
         }
     }
@@ -87,7 +92,7 @@ impl<'s> Positions<'s> {
 
     /// Adds the squares that forget samples show of the rows.
     pub(super) fn add_squares(self, sums: &mut [f32], roles: &Roles, panel: &[f32]) {
-        for (sum, lanes) in sums.iter_mut().zip(panel.chunks_exact(self.count() * LANES)) {
+        for (sum, lanes) in sums.iter_mut().zip(panel.chunks_exact(self.size())) {
             let squares = Sums::of(lanes.chunks_exact(LANES)).squares;
             for (square, role) in squares.iter().zip(&roles.forget) {
                 *sum += role * square;
