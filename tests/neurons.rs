@@ -1,102 +1,14 @@
-//! What [`Neurons`] sees of a layer, against NumPy (`tests/oracle/neuron_features.py`), and what it refuses.
+//! What [`Neurons`] sees of a dense layer, against NumPy (`tests/oracle/neuron_features.py`), and what it refuses.
 
+#[path = "common/neurons.rs"]
+mod neurons;
+
+use neurons::{Net, check, oracle, request};
 use reweight::kernel::{Batch, Kernel, LANES};
 use reweight::model::Samples;
-use reweight::nn::Stack;
 use reweight::slab::{Heap, Need};
 use reweight::task::ClassSet;
 use reweight::world::{FeatureSet, NeuronRequest, Neurons, WorldKind};
-use serde_json::Value;
-
-struct Net {
-    stack: Stack,
-    parameters: Vec<f32>,
-    batch: Batch,
-    inputs: Vec<f32>,
-    labels: Vec<u8>,
-}
-
-fn floats(value: &Value) -> Vec<f32> {
-    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap() as f32).collect()
-}
-
-fn oracle() -> Value {
-    serde_json::from_str(include_str!("oracle/neuron_features.json")).unwrap()
-}
-
-impl Net {
-    fn read(value: &Value) -> Self {
-        let features = value["inputs"].as_u64().unwrap() as usize;
-        let mut stack = Stack::new([features, 1, 1]);
-        let sizes = value["outputs"].as_array().unwrap();
-        for (index, size) in sizes.iter().enumerate() {
-            stack.dense(&format!("d{index}"), size.as_u64().unwrap() as usize).unwrap();
-            match value["activations"][index].as_str().unwrap() {
-                "relu" => _ = stack.relu().unwrap(),
-                "tanh" => _ = stack.tanh().unwrap(),
-                _ => {}
-            }
-        }
-        let rows = floats(&value["samples"]);
-        let batch = Batch::lanes(rows.len() / features);
-        let mut inputs = vec![0.0; batch.len(features)];
-        Kernel::auto().to_panels(batch, features, &rows, &mut inputs).unwrap();
-        let labels = value["labels"].as_array().unwrap();
-        let labels = labels.iter().map(|label| label.as_u64().unwrap() as u8).collect();
-        Self { stack, parameters: floats(&value["parameters"]), batch, inputs, labels }
-    }
-
-    fn samples(&self) -> Samples<'_> {
-        Samples { batch: self.batch, inputs: &self.inputs, labels: &self.labels }
-    }
-
-    fn layer(&self, dense: u64) -> usize {
-        self.stack.find(&format!("d{dense}")).unwrap()
-    }
-
-    /// Looks at dense layer `dense` and hands what is seen to `look`.
-    fn look<R>(
-        &self,
-        kernel: Kernel,
-        dense: u64,
-        request: NeuronRequest,
-        look: impl FnOnce(&mut Neurons<'_>) -> R,
-    ) -> R {
-        let layer = self.layer(dense);
-        let mut heap = Heap::new(Neurons::need(&self.stack, layer, self.labels.len(), &request));
-        let mut arena = heap.arena();
-        let samples = self.samples();
-        let parameters = &self.parameters;
-        let neurons =
-            Neurons::new(kernel, &self.stack, parameters, layer, samples, request, &mut arena);
-        look(&mut neurons.unwrap())
-    }
-}
-
-fn request(kind: WorldKind, features: FeatureSet, case: &Value) -> NeuronRequest {
-    let gone: Vec<u8> = floats(&case["gone"]).iter().map(|&class| class as u8).collect();
-    let class = case["class"].as_u64().unwrap() as u8;
-    NeuronRequest { kind, features, class, gone: ClassSet::of(&gone) }
-}
-
-fn close(what: &str, got: &[f32], want: &[f32], tolerance: f32) {
-    assert_eq!(got.len(), want.len(), "{what}");
-    let scale = want.iter().fold(1.0f32, |most, value| most.max(value.abs()));
-    for (index, (got, want)) in got.iter().zip(want).enumerate() {
-        let error = (got - want).abs();
-        assert!(error <= tolerance * scale, "{what} [{index}]: {got}, not {want}");
-    }
-}
-
-/// One feature of all neurons out of panels.
-fn feature(panels: &[f32], features: usize, index: usize, count: usize) -> Vec<f32> {
-    (0..count).map(|neuron| panels[Batch::lanes(count).at(features, neuron, index)]).collect()
-}
-
-fn unit(values: &[f32]) -> Vec<f32> {
-    let rms = reweight::num::rms(values);
-    values.iter().map(|value| value / rms).collect()
-}
 
 #[test]
 fn features_and_closed_forms_are_numpys() {
@@ -117,75 +29,6 @@ fn features_and_closed_forms_are_numpys() {
         }
     }
     assert!(seen >= 48, "{seen}");
-}
-
-fn check(name: &str, neurons: &mut Neurons<'_>, case: &Value) {
-    let (set, kind) = (neurons.request().features, neurons.request().kind);
-    let (inputs, outputs) = (neurons.inputs(), neurons.outputs());
-    let of = |what: &str| format!("{name}: {what}");
-    close(&of("margin"), &neurons.margin(), &floats(&case["margin"]), 2e-5);
-    close(&of("effective"), neurons.effective(), &floats(&case["effective"]), 2e-4);
-    close(&of("sensitivity"), neurons.sensitivity(), &floats(&case["sensitivity"]), 2e-4);
-    close(&of("mean"), neurons.mean_forget(), &floats(&case["mean_forget"]), 1e-6);
-    let mut contrast = vec![0.0; inputs];
-    neurons.contrast(&mut contrast);
-    close(&of("contrast"), &contrast, &floats(&case["contrast"]), 1e-4);
-    let columns = neurons.column_features().to_vec();
-    let mut wanted: Vec<Vec<f32>> =
-        case["columns"].as_array().unwrap().iter().map(floats).collect();
-    match set {
-        FeatureSet::Core => {}
-        FeatureSet::CoreLda3 => wanted.push(floats(&case["lda3"])),
-        FeatureSet::All => wanted.push(floats(&case["lda"])),
-        FeatureSet::Words => unreachable!("neurons do not have them"),
-    }
-    assert_eq!(wanted.len(), set.columns());
-    for (index, want) in wanted.iter().enumerate() {
-        let got = feature(&columns, set.columns(), index, inputs);
-        close(&of(&format!("column feature {index}")), &got, want, 2e-3);
-    }
-    let world = &case["worlds"][kind.name()];
-    let mut wanted: Vec<Vec<f32>> = case["rows"].as_array().unwrap().iter().map(floats).collect();
-    if set == FeatureSet::All {
-        wanted.push(floats(&case["lf"]));
-    }
-    let mut rows = vec![0.0; Batch::lanes(outputs).len(set.rows())];
-    for response in world["response"].as_array().unwrap() {
-        let v = floats(&response["v"]);
-        neurons.row_features(&v, &mut rows).unwrap();
-        let mut all = wanted.clone();
-        if set.responds() {
-            all.extend(response["features"].as_array().unwrap().iter().map(floats));
-        }
-        assert_eq!(all.len(), set.rows());
-        for (index, want) in all.iter().enumerate() {
-            let got = feature(&rows, set.rows(), index, outputs);
-            close(&of(&format!("row feature {index}")), &got, want, 2e-3);
-        }
-        if set.responds() {
-            let mut u = vec![0.0; outputs];
-            neurons.row_solution(&v, &mut u).unwrap();
-            close(&of("row solution"), &u, &all[set.rows() - 1], 2e-3);
-        }
-    }
-    for wanted in world["calibration"].as_array().unwrap() {
-        let (u, v) = (floats(&wanted["u"]), floats(&wanted["v"]));
-        let step = wanted["step"].as_f64().unwrap() as f32;
-        let got = neurons.calibration(step, &u, &v);
-        let want = wanted["factor"].as_f64().unwrap() as f32;
-        close(&of(&format!("factor of step {step}")), &[got], &[want], 1e-3);
-    }
-    if set == FeatureSet::All {
-        let mut v = vec![0.0; inputs];
-        neurons.discriminant(&mut v).unwrap();
-        close(&of("discriminant"), &unit(&v), &floats(&case["discriminant"]), 2e-3);
-        for wanted in world["activation"].as_array().unwrap() {
-            neurons.activation_columns(&floats(&wanted["u"]), &mut v).unwrap();
-            close(&of("activation"), &unit(&v), &floats(&wanted["v"]), 5e-3);
-        }
-    } else {
-        assert!(neurons.row_solution(&contrast, &mut vec![0.0; outputs]).is_err());
-    }
 }
 
 #[test]
@@ -335,8 +178,8 @@ fn what_cannot_be_looked_at_is_refused_in_words() {
         let error = attempt(need, layer, samples, request).unwrap();
         assert!(error.contains(word), "{error}");
     };
-    says(layer + 1, net.samples(), good, "dense layer");
-    says(99, net.samples(), good, "dense layer");
+    says(layer + 1, net.samples(), good, "dense or convolutional layer");
+    says(99, net.samples(), good, "dense or convolutional layer");
     says(layer, net.samples(), NeuronRequest { class: 4, ..good }, "label 4");
     let short = Samples { labels: &net.labels[1..], ..net.samples() };
     says(layer, short, good, "labels");

@@ -18,6 +18,7 @@ use super::target::{Target, network_digest, train_target};
 use super::unit::Unit;
 use super::unlearn::{Artifact, targets};
 use crate::editor::{EditorInfo, Refine, Settings, View, find};
+use crate::nn::Kind;
 use crate::task::{ClassSet, RewardKind, Unlearning};
 use crate::world::WorldKind;
 
@@ -114,6 +115,11 @@ struct Entry {
     policy_seed: Option<usize>,
     settings: Settings,
 }
+
+/// Said of the figures of a convolution.
+const CONVOLUTION: &str = "The edited layer is a convolution: its weights act at every position, and no policy was \
+                           trained on one, so that it forgets less and loses more than a dense layer does. Prefer \
+                           a dense one.";
 
 /// Budgets at which cold search is shown.
 const COLD: [u64; 3] = [50, 500, 2_000];
@@ -322,8 +328,12 @@ pub fn apply_transfer(
     })?;
     let mut edited: Vec<Edited> = done.into_iter().flatten().collect();
     edited.extend(references(config, data, &tails, observer)?);
-    let probe_passes =
-        tails.first().map_or(0, |tail| tail.tail.stack.layers().first().map_or(0, |l| l.outputs()));
+    let edited_kind = tails.first().and_then(|tail| tail.tail.stack.layers().first());
+    let edited_kind = edited_kind.map(|layer| layer.kind());
+    let probe_passes = edited_kind.and_then(Kind::matrix).map_or(0, |(_, rows)| rows);
+    if matches!(edited_kind, Some(Kind::Conv2d { .. })) {
+        notes.push(CONVOLUTION.into());
+    }
     let mut applied = Applied {
         results: Results {
             schema: SCHEMA,

@@ -1,4 +1,4 @@
-//! The two worlds: environments whose action changes the weights of one dense layer.
+//! The two worlds: environments whose action changes the weights of dense or convolutional layers.
 //!
 //! What belongs here: how an action becomes a change of weights, what is observed, and how a score
 //! becomes a reward. What does not: what is scored (`task`), how the network is run (`model`), who

@@ -41,13 +41,24 @@ class Network:
         ]
         self.biases = [single(rng.normal(scale=0.2, size=o), 3) for o in sizes[1:]]
 
-    def layer(self, index, x):
-        p = x @ self.weights[index].T + self.biases[index]
+    def patches(self, index, x):
+        """What the layer's matrix multiplies: samples x positions x inputs."""
+        return x[:, None, :]
+
+    def layer(self, index, patches):
+        """P and H, samples x positions x outputs."""
+        w = self.weights[index]
+        p = patches.reshape(-1, w.shape[1]) @ w.T + self.biases[index]
+        p = p.reshape(*patches.shape[:2], len(w))
         return p, ACTIVATIONS[self.activations[index]](p)
+
+    def onward(self, index, h):
+        """H as the next layer takes it."""
+        return h[:, 0, :]
 
     def run(self, x, first, last):
         for index in range(first, last):
-            x = self.layer(index, x)[1]
+            x = self.onward(index, self.layer(index, self.patches(index, x))[1])
         return x
 
     def depth(self):
@@ -66,6 +77,68 @@ class Network:
         return np.concatenate(
             [part for w, b in zip(self.weights, self.biases) for part in (w.T.reshape(-1), b)]
         )
+
+
+class ConvNetwork(Network):
+    """Convolutions, each with an activation and perhaps pooling behind it, then dense layers.
+
+    `convs` holds (channels, kernel, stride, padding, pool), pool being None or (kind, window).
+    """
+
+    def __init__(self, rng, image, convs, sizes, activations):
+        self.activations, self.shapes, self.convs = activations, [image], convs
+        fans = []
+        for channels, kernel, stride, padding, pool in convs:
+            taken = self.shapes[-1]
+            fans.append((channels, taken[0] * kernel[0] * kernel[1]))
+            rows, columns = self.places(len(fans) - 1)
+            if pool:
+                rows, columns = rows // pool[1], columns // pool[1]
+            self.shapes.append((channels, rows, columns))
+        self.sizes = [math.prod(self.shapes[-1]), *sizes]
+        fans += [(o, i) for i, o in zip(self.sizes, sizes)]
+        self.weights = [single(rng.normal(size=fan) * math.sqrt(2.0 / fan[1]), 3) for fan in fans]
+        self.biases = [single(rng.normal(scale=0.2, size=o), 3) for o, _ in fans]
+
+    def places(self, index):
+        _, *sides = self.shapes[index]
+        _, kernel, stride, padding, _ = self.convs[index]
+        return [
+            (side + 2 * p - k) // s + 1 for side, k, s, p in zip(sides, kernel, stride, padding)
+        ]
+
+    def patches(self, index, x):
+        if index >= len(self.convs):
+            return super().patches(index, x)
+        _, kernel, stride, padding, _ = self.convs[index]
+        (down, across), (rows, columns) = padding, self.places(index)
+        images = x.reshape(-1, *self.shapes[index])
+        images = np.pad(images, [(0, 0), (0, 0), (down, down), (across, across)])
+        patches = []
+        for row in range(rows):
+            for column in range(columns):
+                y, z = row * stride[0], column * stride[1]
+                patch = images[:, :, y : y + kernel[0], z : z + kernel[1]]
+                patches.append(patch.reshape(len(x), -1))
+        return np.stack(patches, axis=1)
+
+    def onward(self, index, h):
+        if index >= len(self.convs):
+            return super().onward(index, h)
+        pool = self.convs[index][-1]
+        maps = h.transpose(0, 2, 1).reshape(len(h), h.shape[2], *self.places(index))
+        if pool:
+            (kind, window), (_, rows, columns) = pool, self.shapes[index + 1]
+            maps = maps[:, :, : rows * window, : columns * window]
+            maps = maps.reshape(len(h), h.shape[2], rows, window, columns, window)
+            maps = maps.max(axis=(3, 5)) if kind == "max" else maps.mean(axis=(3, 5))
+        return maps.reshape(len(h), -1)
+
+
+def chosen(index, positions):
+    """The position that is kept of the index-th sample: multiples of the golden ratio, from 1/2."""
+    share = (index * 0x9E3779B9 + 2**31) % 2**32
+    return share * positions // 2**32
 
 
 def draw_samples(rng, features, counts, spread):
@@ -106,49 +179,60 @@ def log_sum_exp(z):
 
 
 class View:
-    """Everything about one layer, one class to forget, and the classes that went before."""
+    """Everything about one layer, one class to forget, and the classes that went before.
+
+    Rows and columns of a convolution are seen at every position of every sample.
+    """
 
     def __init__(self, network, x, labels, layer, c, gone):
         classes = network.sizes[-1]
         forget, retain = labels == c, (labels != c) & ~np.isin(labels, gone)
-        x = network.run(x, 0, layer)
+        x = network.patches(layer, network.run(x, 0, layer))
         p, h = network.layer(layer, x)
-        z = network.run(h, layer + 1, network.depth())
+        tail = lambda h: network.run(network.onward(layer, h), layer + 1, network.depth())
+        z = tail(h)
         # f32 cannot be asked on which side of 0 such a value lies.
         assert np.abs(p).min() > 1e-5, np.abs(p).min()
         self.w = network.weights[layer]
         self.gated = network.activations[layer] == "relu"
-        self.xf, self.xr = x[forget], x[retain]
-        self.pf, self.pr = p[forget], p[retain]
-        self.hf, self.hr = h[forget], h[retain]
+        together = lambda values: values.reshape(-1, values.shape[2])
+        self.xf, self.xr = together(x[forget]), together(x[retain])
+        self.pf, self.pr = together(p[forget]), together(p[retain])
+        self.hf, self.hr = together(h[forget]), together(h[retain])
         zf = z[forget]
         others = [k for k in range(classes) if k != c and k not in gone]
         left = [k for k in range(classes) if k not in gone]
         # Margin, and how the other classes share what is left of the softmax.
         margin = zf[:, c] - log_sum_exp(zf[:, others])
-        self.margin = np.array([margin.mean(), margin.std()])
+        self.margins, self.margin = margin, np.array([margin.mean(), margin.std()])
         q = np.exp(zf[:, others] - log_sum_exp(zf[:, others])[:, None]).mean(axis=0)
         # The effective next layer, outputs x classes.
         spread = self.hf.std(axis=0)
         delta = 0.5 * np.maximum(spread, 0.2 * spread.mean())
-        probes = self.hf[:PROBES]
+        probes = h[forget][:PROBES]
         self.effective = np.zeros((len(delta), classes))
         for j in range(len(delta)):
             bumped = probes.copy()
-            bumped[:, j] += delta[j]
-            move = network.run(bumped, layer + 1, network.depth()) - zf[:PROBES]
+            bumped[:, :, j] += delta[j]
+            move = tail(bumped) - zf[:PROBES]
             self.effective[j] = move.mean(axis=0) / delta[j]
         if layer == network.depth() - 1:
             assert np.allclose(self.effective, np.eye(classes), atol=1e-9)
-        if layer == network.depth() - 2 and network.activations[-1] == "":
+        dense_next = layer == network.depth() - 2 and network.activations[-1] == ""
+        if dense_next and x.shape[1] == 1:
             assert np.allclose(self.effective, network.weights[-1].T, atol=1e-9)
         self.gp = self.effective[:, c] - self.effective[:, others] @ q
         self.own, self.other = self.effective[:, c], self.effective[:, others]
         self.centred = self.effective[:, left] - self.effective[:, left].mean(axis=1)[:, None]
-        # What is kept for systems of equations.
-        self.kf, self.kr = self.xf[:MAX_FORGET], self.xr[:MAX_RETAIN]
+        # What is kept for systems of equations: one position of each sample.
+        def kept(values, most):
+            values = values[:most]
+            return np.array([v[chosen(k, values.shape[1])] for k, v in enumerate(values)])
+
+        self.kf, self.kr = kept(x[forget], MAX_FORGET), kept(x[retain], MAX_RETAIN)
         gate = lambda p: (p > 0).astype(float) if self.gated else np.ones_like(p)
-        self.af, self.ar = gate(self.pf)[:MAX_FORGET], gate(self.pr)[:MAX_RETAIN]
+        self.af = kept(gate(p[forget]), MAX_FORGET)
+        self.ar = kept(gate(p[retain]), MAX_RETAIN)
         # Rows act where they are active; without a ReLU they always do.
         self.share = gate(self.pf).mean(axis=0)
         self.covariance = self.kr.T @ self.kr / len(self.kr)
@@ -289,6 +373,7 @@ def case(name, network, x, labels, layer, c, gone, rng):
             (2.0, -u, own_v),
             (2.0, any_u, any_v),
             (2.0, -any_u, any_v),
+            *([(64.0, u, own_v), (0.5, any_u, own_v)] if len(view.xf) > len(view.margins) else []),
         ]:
             factor = view.calibration(kind, step, one, other)
             factors.append(
@@ -301,7 +386,7 @@ def case(name, network, x, labels, layer, c, gone, rng):
             )
         # Some of them inside the range.
         inside = [f for f in factors if f["factor"] not in (1.0, MOST)]
-        assert inside or "more samples" in name, (name, kind)
+        assert inside or "more samples" in name, (name, kind, [f["factor"] for f in factors])
         worlds[kind] = {
             "response": [
                 {"v": numbers(w), "features": numbers(view.response(kind, w))}
@@ -393,8 +478,71 @@ def main():
     # No ReLU behind the layer.
     network([6, 5, 3], ["tanh", ""], [20, 17, 23], [("a hyperbolic tangent", 0, 2, [])])
 
+    rng = np.random.default_rng(SEED + 1)
+    convolutional = []
+
+    def convolutions(image, convs, sizes, activations, counts, cases, spread=0.6):
+        x, labels = draw_samples(rng, math.prod(image), counts, spread)
+        made = ConvNetwork(rng, image, convs, sizes, activations)
+        made.fit_last(x, labels)
+        keys = ["channels", "kernel", "stride", "padding", "pool"]
+        convolutional.append(
+            {
+                "image": image,
+                "convolutions": [dict(zip(keys, conv)) for conv in convs],
+                "outputs": sizes,
+                "activations": activations,
+                "parameters": numbers(made.parameters()),
+                "samples": numbers(x.reshape(-1)),
+                "labels": labels.tolist(),
+                "cases": [
+                    case(name, made, x, labels, layer, c, gone, rng)
+                    for name, layer, c, gone in cases
+                ],
+            }
+        )
+
+    # Strides, borders of zeros on one side and another, pooling that leaves a column out, a dense layer behind it.
+    convolutions(
+        (2, 5, 6),
+        [
+            (5, (3, 2), (2, 1), (1, 0), None),
+            (4, (2, 3), (1, 1), (1, 2), ("max", 2)),
+        ],
+        [6, 4],
+        ["relu", "relu", "relu", ""],
+        [24, 21, 26, 19],
+        [
+            ("the first convolution", 0, 1, []),
+            ("the second convolution", 1, 1, []),
+            ("the second convolution, class 3 gone", 1, 1, [3]),
+            ("dense behind convolutions", 2, 1, []),
+        ],
+    )
+    # More taps than retain samples, no ReLU, means of windows.
+    convolutions(
+        (3, 4, 4),
+        [(5, (3, 3), (1, 1), (1, 1), ("average", 2))],
+        [3],
+        ["tanh", ""],
+        [7, 9, 8],
+        [("more taps than retain samples", 0, 2, [])],
+    )
+    # More samples than are probed and kept.
+    convolutions(
+        (1, 3, 3),
+        [(3, (2, 2), (1, 1), (0, 0), None)],
+        [3],
+        ["relu", ""],
+        [210, 330, 280],
+        [("more samples than are kept", 0, 0, [])],
+    )
+
     path = pathlib.Path(__file__).with_name("neuron_features.json")
-    path.write_text(json.dumps({"networks": networks}, separators=(",", ":")) + "\n")
+    text = json.dumps(
+        {"networks": networks, "convolutional": convolutional}, separators=(",", ":")
+    )
+    path.write_text(text + "\n")
 
 
 if __name__ == "__main__":

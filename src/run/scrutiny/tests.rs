@@ -229,7 +229,7 @@ fn answers_by_class() {
 fn layer_of(inputs: usize, outputs: usize) -> (Layer, Stack) {
     let mut stack = Stack::new([inputs, 1, 1]);
     stack.add("w", Kind::Dense { inputs, outputs, bias: false }).unwrap();
-    (stack.layers()[0].clone(), stack)
+    (stack.layers()[0], stack)
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use super::assemble::{COLUMN_NORMS, ROW_NORMS};
 use super::covariance::inverse_need;
 use super::features::FeatureSet;
-use super::pass::{Pass, copy_lane};
+use super::pass::Pass;
+use super::positions::Positions;
 use super::statistics::{Moments, Roles, deviation};
 use crate::error::ShapeError;
 use crate::kernel::{Batch, Kernel, LANES, copy};
 use crate::model::{ForwardError, Samples};
-use crate::nn::{Kind, Stack};
+use crate::nn::Stack;
 use crate::num;
 use crate::slab::{Arena, Need};
 use crate::task::ClassSet;
@@ -26,8 +27,9 @@ pub const MAX_RETAIN: usize = 600;
 /// Two numbers for every feature.
 const NORMALS: usize = 2 * (COLUMN_NORMS.len() + ROW_NORMS.len());
 
-pub(super) const NOT_DENSE: ForwardError =
-    ForwardError::Failed("rows and columns can be looked at in a dense layer; this one is not");
+pub(super) const NO_ROWS: ForwardError = ForwardError::Failed(
+    "rows and columns can be looked at in a dense or convolutional layer; this one is neither",
+);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,7 +53,7 @@ pub(super) struct Kept<'a> {
     pub(super) gates: &'a mut [f32],
 }
 
-/// What forward passes show of the rows and columns of one dense layer, for one forget class.
+/// What forward passes show of the rows and columns of one dense or convolutional layer, for one forget class.
 #[derive(Debug)]
 pub struct Neurons<'a> {
     pub(super) kernel: Kernel,
@@ -92,7 +94,8 @@ pub struct Neurons<'a> {
 impl<'a> Neurons<'a> {
     /// Memory for `samples` samples.
     pub fn need(stack: &Stack, layer: usize, samples: usize, request: &NeuronRequest) -> Need {
-        let Some((inputs, outputs)) = sizes(stack, layer) else { return Need::default() };
+        let Some(positions) = Positions::of(stack, layer) else { return Need::default() };
+        let (inputs, outputs) = positions.sizes();
         let (classes, features) = (stack.outputs(), request.features);
         let kept = |most: usize| Batch::lanes(samples.min(most));
         let mut need = moments(inputs, outputs)
@@ -107,33 +110,29 @@ impl<'a> Neurons<'a> {
             need += outputs * outputs;
         }
         // While building: one panel of everything and the probes, then normalised copies.
-        let building = Pass::need(stack, layer, PROBES);
+        let building = Pass::need(stack, layer, positions, PROBES);
         Need::f32s(need + larger(building, larger(inputs, outputs)))
     }
 
     /// Memory of [`sparing`](Self::sparing).
     pub fn sparing_need(stack: &Stack, layer: usize) -> Need {
-        let (inputs, outputs) = sizes(stack, layer).unwrap_or_default();
-        let looking = Need::f32s(Pass::need(stack, layer, LANES));
+        let Some(positions) = spared(stack, layer) else { return Need::default() };
+        let (inputs, outputs) = positions.sizes();
+        let looking = Need::f32s(Pass::need(stack, layer, positions, LANES));
         let normalising = Need::f32s(NORMALS + larger(inputs, outputs));
-        Self::numbers(stack, layer).and(looking.or(normalising))
+        numbers(stack, positions).and(looking.or(normalising))
     }
 
     /// What of [`sparing_need`](Self::sparing_need) stays in use; the rest was for building.
     pub fn spared_need(stack: &Stack, layer: usize) -> Need {
-        Self::numbers(stack, layer).and(Need::f32s(NORMALS))
-    }
-
-    /// Moments, the effective next layer and two numbers of every output.
-    fn numbers(stack: &Stack, layer: usize) -> Need {
-        let (inputs, outputs) = sizes(stack, layer).unwrap_or_default();
-        Need::f32s(moments(inputs, outputs) + outputs * (stack.outputs() + 2))
+        let Some(positions) = spared(stack, layer) else { return Need::default() };
+        numbers(stack, positions).and(Need::f32s(NORMALS))
     }
 
     /// Streams over `samples` (in panels of [`LANES`]).
     ///
     /// # Errors
-    /// [`ForwardError`]: the layer is not dense, a slice does not fit, the arena holds less than
+    /// [`ForwardError`]: the layer is neither dense nor a convolution, a slice does not fit, the arena holds less than
     /// [`need`](Self::need), or the forget class or the retain set has no samples.
     #[allow(clippy::too_many_arguments)]
     pub fn new(
@@ -148,12 +147,12 @@ impl<'a> Neurons<'a> {
         Self::build(kernel, stack, parameters, layer, samples, request, false, arena)
     }
 
-    /// The same in little memory, for [`FeatureSet::Core`] alone: features are made panel by panel when they are
+    /// The same in little memory, for [`FeatureSet::Core`] and dense layers alone: features are made panel by panel when they are
     /// asked for ([`column_panels`](Self::column_panels), [`row_panels`](Self::row_panels)), and the samples are
     /// looked at twice. The bits are those of [`new`](Self::new).
     ///
     /// # Errors
-    /// As [`new`](Self::new), or for another set of features.
+    /// As [`new`](Self::new), or for another set of features or a convolution.
     #[allow(clippy::too_many_arguments)]
     pub fn sparing(
         kernel: Kernel,
@@ -166,6 +165,9 @@ impl<'a> Neurons<'a> {
     ) -> Result<Self, ForwardError> {
         if request.features != FeatureSet::Core {
             return Err(ForwardError::Failed("only the features \"core\" can be made sparingly"));
+        }
+        if Positions::of(stack, layer).is_some_and(|positions| !positions.is_dense()) {
+            return Err(ForwardError::Failed("only a dense layer can be looked at sparingly"));
         }
         Self::build(kernel, stack, parameters, layer, samples, request, true, arena)
     }
@@ -184,7 +186,7 @@ impl<'a> Neurons<'a> {
         if request.features == FeatureSet::Words {
             return Err(ForwardError::Failed("these features are those of a classifier of texts"));
         }
-        let (inputs, outputs) = sizes(stack, layer).ok_or(NOT_DENSE)?;
+        let (inputs, outputs) = Positions::of(stack, layer).ok_or(NO_ROWS)?.sizes();
         let (classes, features, batch) = (stack.outputs(), request.features, samples.batch);
         ShapeError::check("samples of a panel", LANES, batch.width())?;
         ShapeError::check("input", batch.len(stack.inputs()), samples.inputs.len())?;
@@ -358,6 +360,7 @@ impl<'a> Neurons<'a> {
         keep_probes: bool,
     ) -> Result<(), ForwardError> {
         let (class, gone) = (self.request.class, self.request.gone);
+        let positions = seen.positions;
         let mut kept = [0usize; 2];
         for index in 0..samples.batch.panels() {
             let part = samples.batch.panel(index);
@@ -379,25 +382,15 @@ impl<'a> Neurons<'a> {
                 self.counts[keep] += 1;
                 let into = if keep == 0 { &mut self.forget } else { &mut self.retain };
                 if let Some(into) = into.as_mut().filter(|into| kept[keep] < into.batch.samples()) {
-                    copy_lane(seen.x(input), lane, into.x, self.inputs, kept[keep]);
-                    for row in 0..self.outputs {
-                        let on = seen.h.get(row * LANES + lane).is_some_and(|&p| p > 0.0);
-                        let at = into.batch.at(self.outputs, kept[keep], row);
-                        if let Some(gate) = into.gates.get_mut(at) {
-                            *gate = if on || !self.gated { 1.0 } else { 0.0 };
-                        }
-                    }
+                    let shown = (seen.x(input), &*seen.h);
+                    positions.keep(into, kept[keep], lane, shown, self.gated);
                     kept[keep] += 1;
                 }
             }
-            self.x.add(&roles, seen.x(input));
-            self.p.add(&roles, seen.h);
-            self.active.add_active(&roles, seen.h);
-            for (sum, p) in self.square.iter_mut().zip(seen.h.chunks_exact(LANES)) {
-                for (&p, &role) in p.iter().zip(&roles.forget) {
-                    *sum += role * (p * p);
-                }
-            }
+            positions.add_columns(&mut self.x, &roles, seen.x(input));
+            positions.add_rows(&mut self.p, &roles, seen.h);
+            positions.add_active(&mut self.active, &roles, seen.h);
+            positions.add_squares(self.square, &roles, seen.h);
             seen.run_rest(part)?;
             for (lane, _) in roles.forget.iter().enumerate().filter(|(_, role)| **role > 0.0) {
                 seen.of_forget(lane, class, &gone);
@@ -405,15 +398,9 @@ impl<'a> Neurons<'a> {
                     seen.keep_probe(lane);
                 }
             }
-            self.h.add(&roles, seen.h);
+            positions.add_rows(&mut self.h, &roles, seen.h);
             // The second moment of H over forget samples sets the size of the probes.
-            for (row, h) in seen.h.chunks_exact(LANES).enumerate() {
-                if let Some(sum) = seen.forget_square.get_mut(row) {
-                    for (&h, &role) in h.iter().zip(&roles.forget) {
-                        *sum += role * (h * h);
-                    }
-                }
-            }
+            positions.add_squares(seen.forget_square, &roles, seen.h);
         }
         let [forget, retain] = self.counts;
         if forget == 0 {
@@ -425,7 +412,7 @@ impl<'a> Neurons<'a> {
             return Err(ForwardError::Failed("the retain set has no samples in the reward split"));
         }
         for moments in [&mut self.x, &mut self.p, &mut self.h, &mut self.active] {
-            moments.finish(forget, retain);
+            moments.finish(forget * positions.count(), retain * positions.count());
         }
         let scale = 1.0 / forget as f32;
         let mean = seen.margin[0] * scale;
@@ -441,7 +428,7 @@ impl<'a> Neurons<'a> {
     #[inline(never)]
     fn probe(&mut self, seen: &mut Pass<'_, '_>, samples: Samples<'_>) -> Result<(), ForwardError> {
         let classes = self.classes;
-        let scale = 1.0 / self.counts[0] as f32;
+        let scale = 1.0 / (self.counts[0] * seen.positions.count()) as f32;
         self.square.iter_mut().for_each(|sum| *sum *= scale);
         let deviation_of = |seen: &Pass<'_, '_>, forget: &[f32], row: usize| {
             let square = seen.forget_square.get(row).copied().unwrap_or(0.0) * scale;
@@ -523,6 +510,17 @@ impl Neurons<'_> {
     }
 }
 
+/// A layer that can be looked at in little memory.
+fn spared(stack: &Stack, layer: usize) -> Option<Positions<'_>> {
+    Positions::of(stack, layer).filter(|positions| positions.is_dense())
+}
+
+/// Moments, the effective next layer and two numbers of every output.
+fn numbers(stack: &Stack, positions: Positions<'_>) -> Need {
+    let (inputs, outputs) = positions.sizes();
+    Need::f32s(moments(inputs, outputs) + outputs * (stack.outputs() + 2))
+}
+
 /// Values of all moments.
 const fn moments(inputs: usize, outputs: usize) -> usize {
     3 * inputs + (3 + 2 + 2) * outputs
@@ -554,14 +552,6 @@ fn work(features: FeatureSet, inputs: usize, outputs: usize, samples: usize) -> 
     larger(lda, inputs)
         .max(super::response::need(inputs, outputs, forget, kept))
         .max(super::closed::need(inputs, outputs, forget, kept))
-}
-
-/// Inputs and outputs of a dense layer.
-pub(super) fn sizes(stack: &Stack, layer: usize) -> Option<(usize, usize)> {
-    match stack.layers().get(layer)?.kind() {
-        Kind::Dense { inputs, outputs, .. } => Some((*inputs, *outputs)),
-        _ => None,
-    }
 }
 
 pub(super) const fn larger(a: usize, b: usize) -> usize {

@@ -10,7 +10,8 @@ pub const FEATURE_VERSION: u32 = 1;
 /// A set of features. With `f` and `r` for means over forget and retain samples, `gp` for the
 /// sensitivity `O[c, j] − Σ_k q_k O[k, j]` (q the mean softmax over the other classes on forget
 /// samples), `rmsn(x) = x / rms(x)` and `std1(x) = (x − mean) / std` over the neurons of the layer,
-/// everything held to [−4, 4] and 0 where a denominator is 0 (std1 also below 1e-5 of the mean):
+/// everything held to [−4, 4] and 0 where a denominator is 0 (std1 also below 1e-5 of the mean). Of a convolution
+/// columns are taps, rows channels, and samples are counted once for every position:
 ///
 /// | columns | |
 /// | --- | --- |

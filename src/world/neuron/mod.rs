@@ -11,6 +11,10 @@
 //! `(z_k(H + δ_j e_j) − z_k(H)) / δ_j`, z the logits and `δ_j = .5·max(std_f H_j, .2·mean_j std_f H_j)`.
 //! It equals the next layer's weights where that layer gives the logits, and stands in for the rest
 //! of the network where it does not, so one policy edits any depth.
+//!
+//! Of a convolution the columns are its taps (input channel, kernel row, kernel column; beyond the border 0), the
+//! rows its output channels. Moments are over samples and positions, `O[k, j]` is what raising channel j at every
+//! position does, and of each sample that is kept for systems of equations and responses one position is.
 
 mod act;
 mod assemble;
@@ -20,6 +24,7 @@ mod context;
 mod covariance;
 mod features;
 mod pass;
+mod positions;
 mod response;
 mod solve;
 mod statistics;

@@ -1,6 +1,7 @@
 //! The network, run panel by panel, and the probes of what lies behind the layer.
 
-use super::build::{NOT_DENSE, larger_of, sizes};
+use super::build::{NO_ROWS, larger_of};
+use super::positions::Positions;
 use crate::kernel::{Batch, Kernel, LANES, copy};
 use crate::model::{ForwardError, Samples};
 use crate::nn::{Kind, Stack};
@@ -14,6 +15,7 @@ pub(super) struct Pass<'s, 'p> {
     pub(super) parameters: &'s [f32],
     pub(super) kernel: Kernel,
     pub(super) layer: usize,
+    pub(super) positions: Positions<'s>,
     /// First layer after the activations that follow the edited one.
     pub(super) tail: usize,
     pub(super) gated: bool,
@@ -42,7 +44,8 @@ impl<'s, 'p> Pass<'s, 'p> {
         probes: usize,
         arena: &mut Arena<'p>,
     ) -> Result<Self, ForwardError> {
-        let (inputs, outputs) = sizes(stack, layer).ok_or(NOT_DENSE)?;
+        let positions = Positions::of(stack, layer).ok_or(NO_ROWS)?;
+        let (inputs, outputs) = positions.features();
         let (classes, panel) = (stack.outputs(), Batch::lanes(LANES));
         let layers = stack.layers();
         let tail = stack.behind(layer);
@@ -54,6 +57,7 @@ impl<'s, 'p> Pass<'s, 'p> {
             parameters,
             kernel,
             layer,
+            positions,
             tail,
             gated,
             x: arena.take(if layer == 0 { 0 } else { panel.len(inputs) })?,
@@ -61,7 +65,7 @@ impl<'s, 'p> Pass<'s, 'p> {
             z: arena.take(panel.len(classes))?,
             bumped: arena.take(panel.len(classes))?,
             scratch: arena.take(stack.scratch_around(layer, panel))?,
-            forget_square: arena.take(outputs)?,
+            forget_square: arena.take(positions.sizes().1)?,
             others: arena.take(classes)?,
             margin: [0.0; 2],
             probe_h: arena.take(Batch::lanes(probes).len(outputs))?,
@@ -70,14 +74,19 @@ impl<'s, 'p> Pass<'s, 'p> {
     }
 
     /// Memory for as many probes.
-    pub(super) fn need(stack: &Stack, layer: usize, probes: usize) -> usize {
-        let Some((inputs, outputs)) = sizes(stack, layer) else { return 0 };
+    pub(super) fn need(
+        stack: &Stack,
+        layer: usize,
+        positions: Positions<'_>,
+        probes: usize,
+    ) -> usize {
+        let (inputs, outputs) = positions.features();
         let (classes, panel) = (stack.outputs(), Batch::lanes(LANES));
         let taken = if layer == 0 { 0 } else { inputs };
         panel.len(taken + outputs + 2 * classes)
             + stack.scratch_around(layer, panel)
             + Batch::lanes(probes).len(outputs)
-            + outputs
+            + positions.sizes().1
             + classes
     }
 
@@ -146,11 +155,12 @@ impl<'s, 'p> Pass<'s, 'p> {
     }
 
     /// Adds to `effective` (outputs × classes) how the logits of the probes move when every output in its turn is
-    /// raised by what [`forget_square`](Self::forget_square) then holds. Leaves H, not the logits.
+    /// raised, at every position, by what [`forget_square`](Self::forget_square) then holds. Leaves H where the layer
+    /// is dense, not the logits.
     #[inline(never)]
     pub(super) fn bump(&mut self, effective: &mut [f32]) -> Result<(), ForwardError> {
-        let Self { stack, parameters, kernel, tail, .. } = *self;
-        let (width, classes) = (self.h.len(), stack.outputs());
+        let Self { stack, parameters, kernel, tail, positions, .. } = *self;
+        let (width, classes, each) = (self.h.len(), stack.outputs(), positions.size());
         let all = Batch::lanes(self.probes);
         for index in 0..all.panels() {
             let part = all.panel(index);
@@ -164,14 +174,22 @@ impl<'s, 'p> Pass<'s, 'p> {
                 if delta <= 0.0 {
                     continue;
                 }
-                let mut kept = [0.0; LANES];
-                if let Some(lanes) = h.chunks_exact_mut(LANES).nth(row) {
-                    copy(&mut kept, lanes);
-                    lanes.iter_mut().for_each(|value| *value += delta);
-                }
-                run(h, self.scratch, self.bumped)?;
-                if let Some(lanes) = h.chunks_exact_mut(LANES).nth(row) {
-                    copy(lanes, &kept);
+                if positions.is_dense() {
+                    // In place, and back: memory is dear where layers are dense.
+                    let mut kept = [0.0; LANES];
+                    if let Some(lanes) = h.chunks_exact_mut(LANES).nth(row) {
+                        copy(&mut kept, lanes);
+                        lanes.iter_mut().for_each(|value| *value += delta);
+                    }
+                    run(h, self.scratch, self.bumped)?;
+                    if let Some(lanes) = h.chunks_exact_mut(LANES).nth(row) {
+                        copy(lanes, &kept);
+                    }
+                } else {
+                    copy(self.h, h);
+                    let raised = self.h.iter_mut().skip(row * each).take(each);
+                    raised.for_each(|value| *value += delta);
+                    run(self.h, self.scratch, self.bumped)?;
                 }
                 let lanes = self.bumped.chunks_exact(LANES).zip(self.z.chunks_exact(LANES));
                 for (to, (after, before)) in to.iter_mut().zip(lanes) {

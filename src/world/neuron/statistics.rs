@@ -1,5 +1,6 @@
 //! Moments over forget and retain samples, summed in the order of the samples.
 
+use super::positions::Sums;
 use crate::error::TooSmall;
 use crate::kernel::LANES;
 use crate::num;
@@ -70,7 +71,19 @@ impl<'a> Moments<'a> {
         }
     }
 
-    /// Sums become means and deviations.
+    /// Adds what the samples of a panel show of one feature, all positions together.
+    pub(super) fn add_sums(&mut self, index: usize, roles: &Roles, sums: &Sums) {
+        let add = |to: Option<&mut f32>, role: &[f32; LANES], values: &[f32; LANES]| {
+            if let Some(to) = to {
+                role.iter().zip(values).for_each(|(role, value)| *to += role * value);
+            }
+        };
+        add(self.forget.get_mut(index), &roles.forget, &sums.values);
+        add(self.retain.get_mut(index), &roles.retain, &sums.values);
+        add(self.deviation.get_mut(index), &roles.retain, &sums.squares);
+    }
+
+    /// Sums become means and deviations, of so many samples at so many positions.
     pub(super) fn finish(&mut self, forget: usize, retain: usize) {
         let (forget, retain) = (1.0 / forget as f32, 1.0 / retain as f32);
         self.forget.iter_mut().for_each(|value| *value *= forget);

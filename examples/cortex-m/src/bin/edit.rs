@@ -126,7 +126,7 @@ fn comments() -> Result<bool, Fault> {
     let cached = 2 * COMMENTS;
     let words = world.u32s + agent.u32s;
     let slabs = 4 * (world.f32s - cached + agent.f32s + words);
-    let mut good = device::say_memory("shift ppo, 16 x 2", slabs, peak, 30 * 1024);
+    let mut good = device::say_memory("shift ppo, 16 x 2", slabs, peak, 31 * 1024);
     device::say_digest("shift ppo, 16 x 2", found.digest);
     let original = LAST.get(..2 * FEATURES).unwrap_or_default();
     let before = judge.score(original, &mut Arena::new(world_slab, world_words))?;
