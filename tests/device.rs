@@ -165,7 +165,7 @@ fn groups_are_treated_alike_after_training_on_the_device() {
         values
     };
     let (taken, test) = (panels(&data::REWARD_COMMENTS), panels(&data::TEST_COMMENTS));
-    let bench = Bench { kernel, stack: stack, inputs: &taken, comments: &data::REWARD_COMMENTS };
+    let bench = Bench { kernel, stack, inputs: &taken, comments: &data::REWARD_COMMENTS };
     let judge = Bench { inputs: &test, comments: &data::TEST_COMMENTS, ..bench };
     for kind in [WorldKind::Shift, WorldKind::Mask] {
         let (world, agent) = runs::debias_needs(stack, kind, COMMENTS);
