@@ -144,7 +144,10 @@ impl<'a> Neurons<'a> {
         request: NeuronRequest,
         arena: &mut Arena<'a>,
     ) -> Result<Self, ForwardError> {
-        Self::build(kernel, stack, parameters, layer, samples, request, false, arena)
+        let mut neurons = Self::unseen(kernel, request);
+        neurons.lay_out(stack, parameters, layer, samples, false, arena)?;
+        neurons.look(stack, parameters, layer, samples, false, arena)?;
+        Ok(neurons)
     }
 
     /// The same in little memory, for [`FeatureSet::Core`] and dense layers alone: features are made panel by panel when they are
@@ -163,26 +166,77 @@ impl<'a> Neurons<'a> {
         request: NeuronRequest,
         arena: &mut Arena<'a>,
     ) -> Result<Self, ForwardError> {
-        if request.features != FeatureSet::Core {
+        let mut neurons = Self::unseen(kernel, request);
+        neurons.look_sparingly(stack, parameters, layer, samples, arena)?;
+        Ok(neurons)
+    }
+
+    /// Nothing was looked at yet. A caller with little stack begins with this, so that what is looked at is not moved.
+    pub fn unseen(kernel: Kernel, request: NeuronRequest) -> Self {
+        Self {
+            kernel,
+            request,
+            weights: &[],
+            inputs: 0,
+            outputs: 0,
+            classes: 0,
+            x: Moments::default(),
+            h: Moments::default(),
+            p: Moments::default(),
+            active: Moments::default(),
+            effective: &mut [],
+            square: &mut [],
+            sensitivity: &mut [],
+            column_features: &mut [],
+            row_features: &mut [],
+            normals: &mut [],
+            forget: None,
+            retain: None,
+            products: &mut [],
+            work: &mut [],
+            gated: false,
+            margin: [0.0; 2],
+            probe_passes: 0,
+            counts: [0; 2],
+        }
+    }
+
+    /// What [`sparing`](Self::sparing) does, to what [`unseen`](Self::unseen) gave.
+    ///
+    /// # Errors
+    /// As [`sparing`](Self::sparing).
+    #[inline(never)]
+    pub fn look_sparingly(
+        &mut self,
+        stack: &Stack,
+        parameters: &'a [f32],
+        layer: usize,
+        samples: Samples<'_>,
+        arena: &mut Arena<'a>,
+    ) -> Result<(), ForwardError> {
+        if self.request.features != FeatureSet::Core {
             return Err(ForwardError::Failed("only the features \"core\" can be made sparingly"));
         }
         if Positions::of(stack, layer).is_some_and(|positions| !positions.is_dense()) {
             return Err(ForwardError::Failed("only a dense layer can be looked at sparingly"));
         }
-        Self::build(kernel, stack, parameters, layer, samples, request, true, arena)
+        self.lay_out(stack, parameters, layer, samples, true, arena)?;
+        self.look(stack, parameters, layer, samples, true, arena)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn build(
-        kernel: Kernel,
+    /// Checks the request and takes the memory. Apart from [`look`](Self::look), so that neither takes stack while the
+    /// other runs.
+    #[inline(never)]
+    fn lay_out(
+        &mut self,
         stack: &Stack,
         parameters: &'a [f32],
         layer: usize,
         samples: Samples<'_>,
-        request: NeuronRequest,
         sparing: bool,
         arena: &mut Arena<'a>,
-    ) -> Result<Self, ForwardError> {
+    ) -> Result<(), ForwardError> {
+        let request = self.request;
         if request.features == FeatureSet::Words {
             return Err(ForwardError::Failed("these features are those of a classifier of texts"));
         }
@@ -209,63 +263,71 @@ impl<'a> Neurons<'a> {
             let (x, gates) = (arena.take(batch.len(inputs))?, arena.take(batch.len(outputs))?);
             Ok(Some(Kept { batch, x, gates }))
         };
-        let mut neurons = Self {
-            kernel,
-            request,
-            weights: parameters.get(weights.unwrap_or_default()).unwrap_or_default(),
-            inputs,
-            outputs,
-            classes,
-            x: Moments::new(inputs, arena)?,
-            h: Moments::new(outputs, arena)?,
-            p: Moments::means(outputs, arena)?,
-            active: Moments::means(outputs, arena)?,
-            effective: arena.take(outputs * classes)?,
-            square: arena.take(outputs)?,
-            sensitivity: arena.take(outputs)?,
-            column_features: arena.take(if sparing {
-                0
-            } else {
-                Batch::lanes(inputs).len(features.columns())
-            })?,
-            row_features: arena.take(if sparing {
-                0
-            } else {
-                Batch::lanes(outputs).len(features.rows())
-            })?,
-            normals: &mut [],
-            forget: keep(count(&is_forget, MAX_FORGET), arena)?,
-            retain: keep(count(&is_retain, MAX_RETAIN), arena)?,
-            products: arena.take(if features.responds() { outputs * outputs } else { 0 })?,
-            work: arena.take(if features.keeps() {
-                work(features, inputs, outputs, batch.samples())
-            } else {
-                0
-            })?,
-            gated: false,
-            margin: [0.0; 2],
-            probe_passes: 0,
-            counts: [0; 2],
-        };
-        {
-            let mut scratch = arena.scratch();
-            let probes = if sparing { LANES } else { PROBES };
-            let mut seen = Pass::new(stack, parameters, layer, kernel, probes, &mut scratch)?;
-            neurons.gated = seen.gated;
-            neurons.stream(&mut seen, samples, !sparing)?;
-            neurons.probe(&mut seen, samples)?;
+        self.weights = parameters.get(weights.unwrap_or_default()).unwrap_or_default();
+        (self.inputs, self.outputs, self.classes) = (inputs, outputs, classes);
+        self.counts = [0; 2];
+        self.x = Moments::new(inputs, arena)?;
+        self.h = Moments::new(outputs, arena)?;
+        self.p = Moments::means(outputs, arena)?;
+        self.active = Moments::means(outputs, arena)?;
+        self.effective = arena.take(outputs * classes)?;
+        self.square = arena.take(outputs)?;
+        self.sensitivity = arena.take(outputs)?;
+        if !sparing {
+            self.column_features = arena.take(Batch::lanes(inputs).len(features.columns()))?;
+            self.row_features = arena.take(Batch::lanes(outputs).len(features.rows()))?;
         }
-        if sparing {
-            neurons.normals = arena.take(NORMALS)?;
+        self.forget = keep(count(&is_forget, MAX_FORGET), arena)?;
+        self.retain = keep(count(&is_retain, MAX_RETAIN), arena)?;
+        if features.responds() {
+            self.products = arena.take(outputs * outputs)?;
         }
-        let values = arena.scratch().take(larger(inputs, outputs))?;
+        if features.keeps() {
+            self.work = arena.take(work(features, inputs, outputs, batch.samples()))?;
+        }
+        Ok(())
+    }
+
+    /// Streams over the samples, and makes the features.
+    #[inline(never)]
+    fn look(
+        &mut self,
+        stack: &Stack,
+        parameters: &[f32],
+        layer: usize,
+        samples: Samples<'_>,
+        sparing: bool,
+        arena: &mut Arena<'a>,
+    ) -> Result<(), ForwardError> {
+        self.run(stack, parameters, layer, samples, sparing, arena)?;
         if sparing {
-            neurons.normalise(values);
+            self.normals = arena.take(NORMALS)?;
+        }
+        let values = arena.scratch().take(larger(self.inputs, self.outputs))?;
+        if sparing {
+            self.normalise(values);
         } else {
-            neurons.of_columns(values)?;
-            neurons.of_rows(values);
+            self.of_columns(values)?;
+            self.of_rows(values);
         }
-        Ok(neurons)
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        stack: &Stack,
+        parameters: &[f32],
+        layer: usize,
+        samples: Samples<'_>,
+        sparing: bool,
+        arena: &mut Arena<'a>,
+    ) -> Result<(), ForwardError> {
+        let mut scratch = arena.scratch();
+        let probes = if sparing { LANES } else { PROBES };
+        let mut seen = Pass::new(stack, parameters, layer, self.kernel, probes, &mut scratch)?;
+        self.gated = seen.gated;
+        self.stream(&mut seen, samples, !sparing)?;
+        self.probe(&mut seen, samples)
     }
 
     /// Inputs of the layer: columns.

@@ -14,7 +14,7 @@ pub(super) struct Roles {
 }
 
 /// Mean over forget and over retain samples, and deviation over retain samples, of some features.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Moments<'a> {
     pub(super) forget: &'a mut [f32],
     pub(super) retain: &'a mut [f32],

@@ -32,7 +32,7 @@ fn run() -> Result<bool, Fault> {
     device::paint();
     let step = acts(&subject, memory, action)?;
     let peak = device::stack_peak();
-    let good = device::say_memory("policy, 128 x 32", 4 * need, peak, 8 * 1024 + 768);
+    let good = device::say_memory("policy, 128 x 32", 4 * need, peak, 8 * 1024);
     Ok(judged(&subject, step, action, memory)? && good)
 }
 

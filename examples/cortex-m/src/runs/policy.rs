@@ -89,7 +89,8 @@ pub fn policy<'a>(
         gone: ClassSet::EMPTY,
     };
     let Subject { kernel, stack, parameters, samples } = *subject;
-    let neurons = Neurons::sparing(kernel, stack, parameters, 0, samples, request, &mut arena)?;
+    let mut neurons = Neurons::unseen(kernel, request);
+    neurons.look_sparingly(stack, parameters, 0, samples, &mut arena)?;
     let action = arena.take(EDITED.0 + EDITED.1)?;
     neurons.act(&policy.shape, policy.parameters, action, &mut arena)?;
     let (u, v) = action.split_at(EDITED.1.min(action.len()));
