@@ -69,13 +69,8 @@ pub(super) fn columns<I: Isa>(
             let vectors = match left.div_ceil(I::WIDTH) {
                 1 => 1,
                 // Tiles are one vector wide, or four of a single row.
-                left if I::SMALL => {
-                    if left >= 4 && rows == 1 {
-                        4
-                    } else {
-                        1
-                    }
-                }
+                4.. if I::SMALL && rows == 1 => 4,
+                _ if I::SMALL => 1,
                 5.. if rows == 1 || I::ROWS == 1 => 8,
                 3.. if rows == 1 || I::ROWS == 1 => 4,
                 _ => 2,

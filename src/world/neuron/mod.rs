@@ -23,6 +23,7 @@ mod closed;
 mod context;
 mod covariance;
 mod features;
+mod look;
 mod pass;
 mod positions;
 mod response;
