@@ -48,7 +48,9 @@ fn every_kernel_sees_the_same_bits() {
                     let mut all = neurons.column_features().to_vec();
                     all.extend(rows);
                     all.extend(neurons.effective());
-                    all.push(neurons.calibration(1.5, &vec![-0.5; neurons.outputs()], &v));
+                    let u = vec![-0.5; neurons.outputs()];
+                    all.push(neurons.calibration(1.5, &u, &v));
+                    all.push(neurons.settle(1.5, &u, &v).unwrap());
                     all.iter().map(|value| value.to_bits()).collect::<Vec<_>>()
                 })
             };
@@ -141,6 +143,7 @@ fn a_rescale_by_a_power_of_two_changes_no_bit_of_a_feature() {
             rows.extend(neurons.column_features());
             let (u, v) = (vec![-0.5; neurons.outputs()], vec![0.5; neurons.inputs()]);
             rows.push(neurons.calibration(2.0, &u, &v));
+            rows.push(neurons.settle(2.0, &u, &v).unwrap());
             rows
         })
     };
@@ -203,7 +206,13 @@ fn numbers_that_are_none_do_not_panic_and_dead_neurons_are_finite() {
             let mut rows = vec![0.0; Batch::lanes(neurons.outputs()).len(FeatureSet::All.rows())];
             neurons.row_features(&v, &mut rows).unwrap();
             rows.extend(neurons.column_features());
-            rows.push(neurons.calibration(1.5, &vec![-0.5; neurons.outputs()], &v));
+            let u = vec![-0.5; neurons.outputs()];
+            rows.push(neurons.calibration(1.5, &u, &v));
+            rows.push(neurons.settle(1.5, &u, &v).unwrap());
+            assert!(
+                neurons.settle(1.5, &u[1..], &v).is_err()
+                    && neurons.settle(1.5, &u, &v[1..]).is_err()
+            );
             rows
         })
     };

@@ -2,7 +2,7 @@
 //! networks here than in README's tables.
 
 use reweight::data::{Images, Parts, builtin_digits};
-use reweight::editor::Refine;
+use reweight::editor::{Length, Refine};
 use reweight::kernel::Kernel;
 use reweight::model::Training;
 use reweight::run::{
@@ -169,6 +169,38 @@ fn a_network_that_others_trained_is_edited_at_once() {
     assert_eq!(applied.probe_passes, 64);
     let row = &applied.rows[0];
     assert!(row.evaluations == 0 && row.after[1] < 0.5 && row.test_reward > 0.6, "{row:?}");
+}
+
+/// What the predicted length leaves short on a wide layer behind convolutions, passes of kept samples make good; what
+/// they looked at is said.
+#[test]
+fn a_step_is_settled_without_a_reward_and_the_report_says_how() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let (weights, arch) = (data.join("ccexam-mnist.safetensors"), data.join("ccexam-mnist.json"));
+    let model = load_model(&weights, Some(&arch)).unwrap();
+    let (images, parts) = builtin_digits(0).unwrap();
+    let prepared = Prepared::for_loaded(&images, &parts, &model).unwrap();
+    let mut config = config("shift", each(&[3, 5, 7]));
+    config.base.model = Some(Arc::new(model));
+    config.base.layer = Some("classifier.0".into());
+    config.base.seeds = 1;
+    config.policy_seeds = vec![0, 1];
+    let mut look = |length| {
+        config.base.length = length;
+        apply_transfer(&config, &prepared, &|_| None, &Silent).unwrap()
+    };
+    let (settled, predicted) = (look(None), look(Some(Length::Predicted)));
+    let forget = |applied: &Applied| mean(rows(applied, "policy").map(|row| row.after[1]));
+    assert!(forget(&settled) < 0.5 * forget(&predicted), "{}", forget(&settled));
+    assert!(hits(&settled, "policy") >= hits(&predicted, "policy") + 0.2);
+    for applied in [&settled, &predicted] {
+        assert!(applied.rows.iter().all(|row| row.evaluations == 0));
+    }
+    let says = |applied: &Applied| {
+        applied.results.notes.iter().any(|note| note.contains("settled without a reward"))
+    };
+    assert!(says(&settled) && !says(&predicted));
+    assert_eq!(look(Some(Length::Settled)).rows[0].test_reward, settled.rows[0].test_reward);
 }
 
 /// Every 25th of the built-in digits.

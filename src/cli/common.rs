@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use reweight::data::{self, Images, Parts};
-use reweight::editor::Refine;
+use reweight::editor::{Length, Refine};
 use reweight::kernel::{Backend, Kernel};
 use reweight::run::{self, Prepared, RunError, Target};
 use std::io::Write;
@@ -195,10 +195,29 @@ pub(super) enum RefineName {
     Es,
 }
 
+/// Where the length of a policy's step comes from.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LengthName {
+    /// From what one pass over the reward split showed
+    Predicted,
+    /// The same, then up to 21 passes of some samples through the edited layer, without a reward
+    Settled,
+}
+
 impl PolicyArgs {
     /// What follows the first action.
     pub(super) fn refine(&self) -> Option<Refine> {
         self.refine.map(RefineName::refine)
+    }
+}
+
+impl LengthName {
+    /// What it names.
+    pub(super) fn length(self) -> Length {
+        match self {
+            Self::Predicted => Length::Predicted,
+            Self::Settled => Length::Settled,
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! `reweight transfer`.
 
 use super::common::{
-    DataArgs, MachineArgs, RefineName, Widths, class_list, network_widths, print, widths,
+    DataArgs, LengthName, MachineArgs, RefineName, Widths, class_list, network_widths, print,
+    widths,
 };
 use super::progress::Progress;
 use clap::{Subcommand, ValueEnum};
@@ -48,6 +49,9 @@ pub(super) struct ApplyArgs {
     /// What follows the first action [default: none shift, es mask]
     #[arg(long, value_enum)]
     refine: Option<RefineName>,
+    /// Where the length of the step comes from [default: settled with --refine none, else predicted]
+    #[arg(long, value_enum)]
+    length: Option<LengthName>,
     /// Reward evaluations of an edit [default: none 0, scale 10 for each policy, es 60]
     #[arg(long, value_name = "N")]
     budget: Option<u64>,
@@ -286,6 +290,7 @@ impl ApplyArgs {
                 editors: vec!["policy".into()],
                 policy: Some(self.policy.clone()),
                 refine: self.refine.map(RefineName::refine),
+                length: self.length.map(LengthName::length),
                 budget: self.budget,
                 lambda: self.lambda,
                 seeds: self.seeds,

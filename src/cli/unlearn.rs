@@ -1,6 +1,6 @@
 //! `reweight unlearn`.
 
-use super::common::{DataArgs, MachineArgs, PolicyArgs, Widths, network_widths, print};
+use super::common::{DataArgs, LengthName, MachineArgs, PolicyArgs, Widths, network_widths, print};
 use super::progress::Progress;
 use clap::ValueEnum;
 use reweight::report;
@@ -84,6 +84,9 @@ pub(super) struct Common {
     budget: Option<u64>,
     #[command(flatten)]
     policy: PolicyArgs,
+    /// Where the length of a policy's step comes from [default: settled with --refine none, else predicted]
+    #[arg(long, value_enum)]
+    length: Option<LengthName>,
     /// Make the features forget too, not the answers alone: from mean match on, from scratch, or (off) as from
     /// scratch but without the refit in the reward, as a control
     #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, default_missing_value = "warm")]
@@ -289,6 +292,7 @@ impl Common {
             policy: self.policy.policy.clone(),
             policy_seed: self.policy.policy_seed,
             refine: self.policy.refine(),
+            length: self.length.map(LengthName::length),
             rank: self.rank.unwrap_or(defaults.rank),
             erase,
             refit: self.refit.map(RefitName::refit),

@@ -23,7 +23,7 @@ pub use job::{Job, JobError, JobMemory, Network, Point, Trace, TrainingSet};
 pub use reference::mask_logits;
 pub use registry::{Acts, EDITORS, EditorInfo, EditorKind, View, find};
 pub use reward::full_rank_step;
-pub use sight::{Policies, REACH, Refine, SCALES, Sight};
+pub use sight::{Length, Policies, REACH, Refine, SCALES, Sight};
 
 use crate::env::{EnvError, Spec};
 use crate::error::{ShapeError, TooSmall};
@@ -56,6 +56,9 @@ pub struct Settings {
     /// What `policy` does after its first action; `None` for the world's own
     /// ([`Refine::default_of`]).
     pub refine: Option<Refine>,
+    /// Where the length of its first step comes from; `None` for what goes with what follows
+    /// ([`Length::default_of`]).
+    pub length: Option<Length>,
     /// The policy of a file that acts; `None` for the first one (without evaluations) or all of them.
     pub policy_seed: Option<usize>,
     /// Initial step size of `sep-cma-es`; `None` for its own (.3).
@@ -71,6 +74,7 @@ impl Default for Settings {
             ppo: ppo::Config::edit(),
             kernel: Kernel::auto(),
             refine: None,
+            length: None,
             policy_seed: None,
             sigma: None,
             warm_sigma: None,

@@ -110,5 +110,34 @@ impl Refine {
     }
 }
 
+/// Where the length of a transferred policy's first step comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// Predicted from what one pass showed ([`Neurons::calibration`]): the edited layer is not run.
+    Predicted,
+    /// That prediction, set right by passes of some samples through the edited layer
+    /// ([`Neurons::settle`]): no reward, but labels and logits after the edit are looked at.
+    Settled,
+}
+
+impl Length {
+    /// "predicted" or "settled".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Predicted => "predicted",
+            Self::Settled => "settled",
+        }
+    }
+
+    /// What is done unless asked otherwise: scales find their length by reward; where nothing follows, the first has
+    /// to be the right one.
+    pub const fn default_of(refine: Refine) -> Self {
+        match refine {
+            Refine::None => Self::Settled,
+            Refine::Scale | Refine::Es => Self::Predicted,
+        }
+    }
+}
+
 /// Factors of the calibrated step that a scale search tries.
 pub const SCALES: [f32; 10] = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.6, 2.0];

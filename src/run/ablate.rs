@@ -218,9 +218,16 @@ impl AblateConfig {
         first: &UnlearnConfig,
     ) -> std::collections::BTreeMap<String, serde_json::Value> {
         let mut settings = first.record();
-        for varied in
-            ["reward", "set", "policy", "policy_seed", "refine", "world_mask", "world_shift"]
-        {
+        for varied in [
+            "reward",
+            "set",
+            "policy",
+            "policy_seed",
+            "refine",
+            "length",
+            "world_mask",
+            "world_shift",
+        ] {
             settings.remove(varied);
         }
         let rewards: Vec<&str> = self.rewards.iter().map(|&reward| reward_name(reward)).collect();

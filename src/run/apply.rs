@@ -10,14 +10,14 @@ use super::layers::editable_layer;
 use super::loaded;
 use super::measure::Gauge;
 use super::observer::Observer;
-use super::policy::TrainedPolicy;
+use super::policy::{TrainedPolicy, policy_notes};
 use super::pool;
 use super::prepare::Prepared;
 use super::record::{DataRecord, Results, RunRecord, SCHEMA, TargetRecord};
 use super::target::{Target, network_digest, train_target};
 use super::unit::Unit;
 use super::unlearn::{Artifact, targets};
-use crate::editor::{EditorInfo, Refine, Settings, View, find};
+use crate::editor::{EditorInfo, Length, Refine, Settings, View, find};
 use crate::nn::Kind;
 use crate::task::{ClassSet, RewardKind, Unlearning};
 use crate::world::WorldKind;
@@ -116,11 +116,6 @@ struct Entry {
     settings: Settings,
 }
 
-/// Said of the figures of a convolution.
-const CONVOLUTION: &str = "The edited layer is a convolution: its weights act at every position, and no policy was \
-                           trained on one, so that it forgets less and loses more than a dense layer does. Prefer \
-                           a dense one.";
-
 /// Budgets at which cold search is shown.
 const COLD: [u64; 3] = [50, 500, 2_000];
 
@@ -131,6 +126,14 @@ impl ApplyConfig {
 
     fn refine(&self) -> Refine {
         self.base.refine.unwrap_or(Refine::default_of(self.kind()))
+    }
+
+    /// An edit that others follow has to hold through them: the predicted length leaves more margin.
+    fn length(&self, refine: Refine) -> Length {
+        self.base.length.unwrap_or(match self.edits {
+            Edits::Sequence(_) => Length::Predicted,
+            Edits::Each(_) => Length::default_of(refine),
+        })
     }
 
     fn budget(&self) -> u64 {
@@ -176,6 +179,7 @@ impl ApplyConfig {
     ) -> Result<Option<Entry>, RunError> {
         let settings = Settings {
             refine: Some(refine),
+            length: Some(self.length(refine)),
             policy_seed,
             kernel: self.base.kernel,
             ..Settings::default()
@@ -326,13 +330,13 @@ pub fn apply_transfer(
         observer.finished(&format!("{} on target {}", chain.entry.label, chain.tail.tail.seed));
         done
     })?;
-    let mut edited: Vec<Edited> = done.into_iter().flatten().collect();
-    edited.extend(references(config, data, &tails, observer)?);
-    let edited_kind = tails.first().and_then(|tail| tail.tail.stack.layers().first());
-    let edited_kind = edited_kind.map(|layer| layer.kind());
-    let probe_passes = edited_kind.and_then(Kind::matrix).map_or(0, |(_, rows)| rows);
-    if matches!(edited_kind, Some(Kind::Conv2d { .. })) {
-        notes.push(CONVOLUTION.into());
+    let mut all: Vec<Edited> = done.into_iter().flatten().collect();
+    all.extend(references(config, data, &tails, observer)?);
+    let edited = tails.first().and_then(|tail| tail.tail.stack.layers().first());
+    let edited = edited.map(|layer| layer.kind());
+    let probe_passes = edited.and_then(Kind::matrix).map_or(0, |(_, rows)| rows);
+    if let Some(edited) = edited {
+        notes.extend(policy_notes(&policy, edited, config.length(config.refine())));
     }
     let mut applied = Applied {
         results: Results {
@@ -357,7 +361,7 @@ pub fn apply_transfer(
         artifacts: Vec::new(),
         probe_passes: probe_passes * every.len().min(together.max(1)),
     };
-    for Edited { row, record, artifact } in edited {
+    for Edited { row, record, artifact } in all {
         observer.recorded(&record);
         applied.rows.push(row);
         applied.results.runs.push(record);

@@ -122,6 +122,7 @@ pub fn compare_unlearn(
         Unlearning::new(class.plan.forget, class.plan.reward, labels)
     };
     let mut notes = remarks(kept, data, stack, task(first), observer)?;
+    notes.extend(first.config.policy_notes(&policies, stack, layers));
     if kept.model.is_some() && kept.editors.is_empty() {
         let known = EDITORS.iter().map(|editor| editor.name);
         let absent: Vec<_> =

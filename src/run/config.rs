@@ -3,13 +3,16 @@
 use super::erase::{COLD_BUDGET, COLD_SIGMA, Erase, WARM_BUDGET};
 use super::error::RunError;
 use super::loaded::default_layer;
-use super::policy::TrainedPolicy;
+use super::policy::{TrainedPolicy, policy_notes};
 use super::prepare::Prepared;
 use super::subset;
 use super::target::{NAME, Target, TargetConfig};
 use crate::data::edit_distance;
-use crate::editor::{self, EditorInfo, EditorKind, REACH, Refine, Settings, View, full_rank_step};
+use crate::editor::{
+    self, EditorInfo, EditorKind, Length, REACH, Refine, Settings, View, full_rank_step,
+};
 use crate::kernel::Kernel;
+use crate::nn::Stack;
 use crate::ppo;
 use crate::task::{ClassSet, ErasureConfig, Refit, RewardKind};
 use crate::world::{Config, Unit as StepUnit, WorldKind};
@@ -67,6 +70,8 @@ pub struct UnlearnConfig {
     pub policy_seed: Option<usize>,
     /// What `policy` does after its first action; `None` for the world's own.
     pub refine: Option<Refine>,
+    /// Where the length of its first step comes from; `None` for what goes with what follows.
+    pub length: Option<Length>,
     /// Rank of the action.
     pub rank: usize,
     /// Step; `None` for the world's own.
@@ -118,6 +123,7 @@ impl Default for UnlearnConfig {
             policy: None,
             policy_seed: None,
             refine: None,
+            length: None,
             rank: 1,
             step: None,
             unit: None,
@@ -286,6 +292,7 @@ impl UnlearnConfig {
             ppo,
             kernel: self.kernel,
             refine: self.refine,
+            length: self.length,
             policy_seed: self.policy_seed,
             sigma: self.sigma.or(match self.erase {
                 Some(Erase::Cold | Erase::Off) => Some(COLD_SIGMA),
@@ -340,6 +347,27 @@ impl UnlearnConfig {
         self.worlds.iter().map(|&kind| self.policy_of(kind)).collect()
     }
 
+    /// What has to be said where these policies act on `layers`.
+    pub(super) fn policy_notes(
+        &self,
+        policies: &[TrainedPolicy],
+        stack: &Stack,
+        layers: &[usize],
+    ) -> Vec<String> {
+        let edited = layers.iter().filter_map(|&layer| stack.layers().get(layer));
+        let mut notes = Vec::new();
+        for (policy, edited) in policies.iter().flat_map(|p| edited.clone().map(move |e| (p, e))) {
+            let refine = self.refine.unwrap_or(Refine::default_of(policy.kind));
+            let length = self.length.unwrap_or(Length::default_of(refine));
+            for note in policy_notes(policy, edited.kind(), length) {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        }
+        notes
+    }
+
     /// Name of the edited layer.
     pub(super) fn layer_name(&self) -> &str {
         let default =
@@ -377,6 +405,7 @@ impl UnlearnConfig {
             ("policy".into(), json!(self.policy)),
             ("policy_seed".into(), json!(self.policy_seed)),
             ("refine".into(), json!(self.refine.map(Refine::name))),
+            ("length".into(), json!(self.length.map(Length::name))),
             ("reward".into(), json!(reward)),
             ("then_mask".into(), json!(self.then_mask)),
             ("erase".into(), json!(self.erase.map(Erase::name))),

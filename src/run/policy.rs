@@ -2,9 +2,10 @@
 
 use super::error::RunError;
 use super::files::write_file;
-use crate::editor::Policies;
+use crate::editor::{Length, Policies};
+use crate::nn::Kind;
 use crate::snapshot::PolicyFile;
-use crate::world::{FEATURE_VERSION, FeatureSet, WorldKind};
+use crate::world::{FEATURE_VERSION, FeatureSet, LENGTHS, MAX_FORGET, MAX_RETAIN, WorldKind};
 use std::path::Path;
 
 /// A trained policy with its history.
@@ -30,6 +31,28 @@ pub struct TrainedPolicy {
     pub reward: f32,
     /// Digest of the source networks.
     pub networks: u64,
+}
+
+/// Said of the figures of a convolution.
+const CONVOLUTION: &str = "The edited layer is a convolution: its weights act at every position, and no policy was \
+                           trained on one, so that it forgets less and loses more than a dense layer does. Prefer \
+                           a dense one.";
+
+/// What has to be said where `policy` acts on a layer of kind `edited`.
+pub(super) fn policy_notes(policy: &TrainedPolicy, edited: &Kind, length: Length) -> Vec<String> {
+    if matches!(edited, Kind::Conv2d { .. }) {
+        return vec![CONVOLUTION.into()];
+    }
+    if length == Length::Predicted || !policy.features.keeps() {
+        return Vec::new();
+    }
+    vec![format!(
+        "In {} world the length of the policy's step is settled without a reward, but not without looking: by at \
+         most {LENGTHS} passes of at most {MAX_FORGET} forget samples of the reward split through the edited layer \
+         and what lies behind it, and beyond the predicted length of at most {MAX_RETAIN} retain samples as well. \
+         --length predicted does without.",
+        policy.kind.name()
+    )]
 }
 
 /// The policies that the program brings along.

@@ -79,6 +79,7 @@ pub fn unlearn(
     };
     let mut notes: Vec<String> = drawn.iter().map(Drawn::note).collect();
     notes.extend(remarks(config, data, stack, task, observer)?);
+    notes.extend(config.policy_notes(&policies, stack, layers));
     let units = assign(config, &plan, data, task, layers, &policies, &targets);
     observer.phase("editing", units.len());
     let found = pool::map(&units, config.threads, |unit| unit.run(observer))?;

@@ -26,6 +26,6 @@ pub use config::{Config, ConfigError, Observation, RewardForm, Unit, WorldKind};
 pub use env::{MOST_LAYERS, World};
 pub use error::WorldError;
 pub use neuron::{
-    FEATURE_VERSION, FeatureSet, MAX_FORGET, MAX_RETAIN, NeuronContext, NeuronRequest, Neurons,
-    PROBES,
+    FEATURE_VERSION, FeatureSet, LENGTHS, MAX_FORGET, MAX_RETAIN, NeuronContext, NeuronRequest,
+    Neurons, PROBES,
 };

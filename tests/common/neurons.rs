@@ -181,6 +181,9 @@ pub(crate) fn check(name: &str, neurons: &mut Neurons<'_>, case: &Value) {
         let got = neurons.calibration(step, &u, &v);
         let want = wanted["factor"].as_f64().unwrap() as f32;
         close(&of(&format!("factor of step {step}")), &[got], &[want], 1e-3);
+        let got = neurons.settle(step, &u, &v).unwrap();
+        let want = if set.keeps() { wanted["settled"].as_f64().unwrap() as f32 } else { want };
+        close(&of(&format!("settled factor of step {step}")), &[got], &[want], 1e-3);
     }
     if set == FeatureSet::All {
         let mut v = vec![0.0; inputs];

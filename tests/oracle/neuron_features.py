@@ -14,6 +14,7 @@ import numpy as np
 PROBES, MAX_FORGET, MAX_RETAIN = 64, 200, 600
 LIMIT = 4.0
 MOST, CERTAINTY = 5.0, {"shift": 1.08, "mask": 1.0}
+LENGTHS = [1.08**i for i in range(-11, 10)]
 SEED = 20261124
 
 
@@ -236,6 +237,12 @@ class View:
         # Rows act where they are active; without a ReLU they always do.
         self.share = gate(self.pf).mean(axis=0)
         self.covariance = self.kr.T @ self.kr / len(self.kr)
+        # What is kept for lengths: of dense layers alone.
+        self.dense = layer >= len(getattr(network, "convs", []))
+        self.tail, self.activation = tail, ACTIVATIONS[network.activations[layer]]
+        self.c, self.others, self.left = c, others, left
+        self.kpf, self.kpr = kept(p[forget], MAX_FORGET), kept(p[retain], MAX_RETAIN)
+        self.kept_labels = labels[retain][:MAX_RETAIN]
 
     def lda(self, ridge):
         return ridge_solve(self.covariance, ridge, self.xf.mean(axis=0))
@@ -346,6 +353,50 @@ class View:
         return high
 
 
+    def settle(self, kind, step, u, v):
+        """The factor of the step by which kept samples are seen to forget; how it was found."""
+        factor = self.calibration(kind, step, u, v)
+        if not self.dense:
+            return factor, "predicted"
+        w = self.w * u[:, None] * v if kind == "mask" else np.outer(u, v) * math.sqrt(np.mean(self.w**2))
+
+        def logits(p, x, length):
+            moved = p + length * factor * step * (x @ w.T)
+            return self.tail(self.activation(moved)[:, None, :])
+
+        def wrong(length):
+            z = logits(self.kpr, self.kr, length)
+            own = z[np.arange(len(z)), self.kept_labels]
+            z[np.arange(len(z)), self.kept_labels] = -np.inf
+            gap = own - z[:, self.left].max(axis=1)
+            assert np.abs(gap).min() > 1e-4, gap
+            return int((gap <= 0).sum())
+
+        wanted = -3.0 - max(0.0, self.margin[0] - 8.0)
+        closest, lost, tried = (math.inf, 1.0), 0.005 * len(self.kr), 0
+        for length in LENGTHS:
+            if length > 1 + 1e-9 and wrong(length) - wrong(0.0) > lost:
+                break
+            z = logits(self.kpf, self.kf, length)
+            margins = np.sort(z[:, self.c] - log_sum_exp(z[:, self.others]))
+            short_by = margins[int(0.98 * (len(margins) - 1))] - wanted
+            # f32 must come to the same decisions.
+            assert abs(short_by) > 1e-3, short_by
+            tried += 1
+            better = closest[0] - short_by - 1e-3
+            assert abs(better) > 2e-5, better
+            if better > 0:
+                closest = (short_by, length)
+            if short_by <= 0:
+                return min(MOST, factor * length), "reached"
+        how = "all" if tried == len(LENGTHS) else "lost"
+        return min(MOST, factor * closest[1]), how
+
+
+# How the searches of a length ended.
+ENDS = []
+
+
 def numbers(values, digits=8):
     values = np.asarray(values, dtype=np.float64)
     if values.ndim > 1:
@@ -376,12 +427,15 @@ def case(name, network, x, labels, layer, c, gone, rng):
             *([(64.0, u, own_v), (0.5, any_u, own_v)] if len(view.xf) > len(view.margins) else []),
         ]:
             factor = view.calibration(kind, step, one, other)
+            settled, how = view.settle(kind, step, one, other)
+            ENDS.append((how, name, kind))
             factors.append(
                 {
                     "step": step,
                     "u": numbers(one),
                     "v": numbers(other),
                     "factor": float(f"{factor:.8g}"),
+                    "settled": float(f"{settled:.8g}"),
                 }
             )
         # Some of them inside the range.
@@ -538,6 +592,9 @@ def main():
         [("more samples than are kept", 0, 0, [])],
     )
 
+    for how in ("reached", "lost", "all", "predicted"):
+        assert any(end[0] == how for end in ENDS), how
+    print({how: sum(end[0] == how for end in ENDS) for how, *_ in ENDS})
     path = pathlib.Path(__file__).with_name("neuron_features.json")
     text = json.dumps(
         {"networks": networks, "convolutional": convolutional}, separators=(",", ":")

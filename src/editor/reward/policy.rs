@@ -2,7 +2,7 @@
 //! evaluation; a scale search and a short evolution strategy may follow.
 
 use crate::editor::search::{OnePlusOneEs, SepCmaEs};
-use crate::editor::sight::{Policies, REACH, Refine, SCALES, Sight};
+use crate::editor::sight::{Length, Policies, REACH, Refine, SCALES, Sight};
 use crate::editor::{EditError, Editor, Job, JobShape, Outcome};
 use crate::env::Env;
 use crate::kernel::{Batch, Kernel};
@@ -74,6 +74,10 @@ impl Editor for Transferred {
         let (n, settings, seed) = (job.spec().action.len, job.settings(), job.seed());
         let policies = job.sight().and_then(|sight| sight.policies).ok_or(NO_VIEW)?;
         let refine = settings.refine.unwrap_or(Refine::default_of(policies.kind));
+        let length = match self.0 {
+            Variant::Warm => Length::Predicted,
+            _ => settings.length.unwrap_or(Length::default_of(refine)),
+        };
         let chosen = settings.policy_seed;
         if chosen.is_some_and(|chosen| chosen >= policies.seeds()) {
             return Err(EditError::Unfit("--policy-seed: the policy file does not hold that many"));
@@ -115,6 +119,7 @@ impl Editor for Transferred {
                 &policies,
                 policy_seed,
                 seed,
+                length,
                 &shape,
                 &mut memory,
             )?;
@@ -215,6 +220,7 @@ impl Transferred {
         policies: &Policies<'_>,
         policy_seed: usize,
         seed: u64,
+        length: Length,
         shape: &Layout,
         memory: &mut Memory<'_>,
     ) -> Result<Vec<f32, MAX_CLASSES>, EditError> {
@@ -270,7 +276,10 @@ impl Transferred {
             let own = class * shape.rows..(class + 1) * shape.rows;
             point.get_mut(own).unwrap_or_default().copy_from_slice(u);
             u.iter_mut().for_each(|value| *value = num::tanh(*value));
-            let step = neurons.calibration(sight.step, u, v);
+            let step = match length {
+                Length::Settled => neurons.settle(sight.step, u, v)?,
+                Length::Predicted => neurons.calibration(sight.step, u, v),
+            };
             steps.push(step).map_err(|_| EditError::Unfit("too many classes at once"))?;
         }
         Ok(steps)

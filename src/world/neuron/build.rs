@@ -50,6 +50,16 @@ pub(super) struct Kept<'a> {
     pub(super) batch: Batch,
     pub(super) x: &'a mut [f32],
     pub(super) gates: &'a mut [f32],
+    /// By class.
+    pub(super) labels: &'a mut [f32],
+}
+
+/// The network around the layer, for what is tried on kept samples.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around<'a> {
+    pub(super) stack: &'a Stack,
+    pub(super) parameters: &'a [f32],
+    pub(super) layer: usize,
 }
 
 /// What forward passes show of the rows and columns of one dense or convolutional layer, for one forget class.
@@ -57,6 +67,8 @@ pub(super) struct Kept<'a> {
 pub struct Neurons<'a> {
     pub(super) kernel: Kernel,
     pub(super) request: NeuronRequest,
+    /// Of a dense layer whose samples are kept.
+    pub(super) around: Option<Around<'a>>,
     pub(super) weights: &'a [f32],
     pub(super) inputs: usize,
     pub(super) outputs: usize,
@@ -103,7 +115,8 @@ impl<'a> Neurons<'a> {
             + Batch::lanes(outputs).len(features.rows());
         if features.keeps() {
             need += kept(MAX_RETAIN).len(inputs + outputs) + kept(MAX_FORGET).len(inputs + outputs);
-            need += work(features, inputs, outputs, samples);
+            need += samples.min(MAX_RETAIN) + samples.min(MAX_FORGET);
+            need += work(features, stack, layer, samples);
         }
         if features.responds() {
             need += outputs * outputs;
@@ -136,7 +149,7 @@ impl<'a> Neurons<'a> {
     #[allow(clippy::too_many_arguments)]
     pub fn new(
         kernel: Kernel,
-        stack: &Stack,
+        stack: &'a Stack,
         parameters: &'a [f32],
         layer: usize,
         samples: Samples<'_>,
@@ -158,7 +171,7 @@ impl<'a> Neurons<'a> {
     #[allow(clippy::too_many_arguments)]
     pub fn sparing(
         kernel: Kernel,
-        stack: &Stack,
+        stack: &'a Stack,
         parameters: &'a [f32],
         layer: usize,
         samples: Samples<'_>,
@@ -175,6 +188,7 @@ impl<'a> Neurons<'a> {
         Self {
             kernel,
             request,
+            around: None,
             weights: &[],
             inputs: 0,
             outputs: 0,
@@ -207,7 +221,7 @@ impl<'a> Neurons<'a> {
     #[inline(never)]
     pub fn look_sparingly(
         &mut self,
-        stack: &Stack,
+        stack: &'a Stack,
         parameters: &'a [f32],
         layer: usize,
         samples: Samples<'_>,
@@ -228,7 +242,7 @@ impl<'a> Neurons<'a> {
     #[inline(never)]
     fn lay_out(
         &mut self,
-        stack: &Stack,
+        stack: &'a Stack,
         parameters: &'a [f32],
         layer: usize,
         samples: Samples<'_>,
@@ -260,7 +274,7 @@ impl<'a> Neurons<'a> {
             }
             let batch = Batch::lanes(count);
             let (x, gates) = (arena.take(batch.len(inputs))?, arena.take(batch.len(outputs))?);
-            Ok(Some(Kept { batch, x, gates }))
+            Ok(Some(Kept { batch, x, gates, labels: arena.take(count)? }))
         };
         self.weights = parameters.get(weights.unwrap_or_default()).unwrap_or_default();
         (self.inputs, self.outputs, self.classes) = (inputs, outputs, classes);
@@ -282,7 +296,8 @@ impl<'a> Neurons<'a> {
             self.products = arena.take(outputs * outputs)?;
         }
         if features.keeps() {
-            self.work = arena.take(work(features, inputs, outputs, batch.samples()))?;
+            self.work = arena.take(work(features, stack, layer, batch.samples()))?;
+            self.around = Some(Around { stack, parameters, layer });
         }
         Ok(())
     }
@@ -403,10 +418,14 @@ fn check_panels(
     Err(ShapeError { what, expected: most, found })
 }
 
-/// Working memory of systems of equations and responses.
-fn work(features: FeatureSet, inputs: usize, outputs: usize, samples: usize) -> usize {
+/// Working memory of systems of equations, responses and lengths.
+fn work(features: FeatureSet, stack: &Stack, layer: usize, samples: usize) -> usize {
+    let Some(positions) = Positions::of(stack, layer) else { return 0 };
+    let (inputs, outputs) = positions.sizes();
     let kept = samples.min(MAX_RETAIN);
-    let lda = inverse_need(inputs, kept);
+    let settling =
+        if positions.is_dense() { super::settle::need(stack, layer, samples) } else { 0 };
+    let lda = inverse_need(inputs, kept).max(settling);
     if !features.responds() {
         return larger(lda, inputs);
     }

@@ -149,7 +149,7 @@ impl Neurons<'_> {
                     }
                 }
             }
-            let scaled = Kept { batch: retain.batch, x: y, gates: &mut [] };
+            let scaled = Kept { batch: retain.batch, x: y, gates: &mut [], labels: &mut [] };
             return inverse_covariance(kernel, &scaled, inputs, ACTIVATION, work, v);
         }
         let whole = inputs <= WIDEST;

@@ -84,6 +84,9 @@ impl<'a> Neurons<'a> {
                 if let Some(into) = into.as_mut().filter(|into| kept[keep] < into.batch.samples()) {
                     let shown = (seen.x(input), &*seen.h);
                     positions.keep(into, kept[keep], lane, shown, self.gated);
+                    if let Some(to) = into.labels.get_mut(kept[keep]) {
+                        *to = f32::from(label);
+                    }
                     kept[keep] += 1;
                 }
             }

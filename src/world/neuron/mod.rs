@@ -27,6 +27,7 @@ mod look;
 mod pass;
 mod positions;
 mod response;
+mod settle;
 mod solve;
 mod statistics;
 
@@ -34,3 +35,4 @@ pub use build::{MAX_FORGET, MAX_RETAIN, NeuronRequest, Neurons, PROBES};
 pub use context::NeuronContext;
 pub use features::{FEATURE_VERSION, FeatureSet};
 pub(super) use features::{put, rmsn, std1};
+pub use settle::LENGTHS;

@@ -24,7 +24,7 @@ pub(super) const fn need(inputs: usize, outputs: usize, forget: usize, retain: u
 const RIDGE: f32 = 0.1;
 
 /// The step is raised at most by this.
-const MOST: f32 = 5.0;
+pub(super) const MOST: f32 = 5.0;
 
 /// How much more than its mean and two deviations the margin is to fall in ShiftWorld, where a little
 /// more costs nothing: what spreads the margins of single samples after an edit is not in the prediction.
