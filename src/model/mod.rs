@@ -10,6 +10,7 @@
 mod builtin;
 mod changed;
 pub mod int8;
+mod fill;
 mod panels;
 mod parameters;
 mod plain;

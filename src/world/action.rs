@@ -97,27 +97,26 @@ pub(super) fn carry_out(clip: bool, action: &[f32], to: &mut [f32]) -> Result<()
     if expected != found {
         return Err(EnvError::Length { what: "the action", expected, found });
     }
+    to.copy_from_slice(action);
+    keep_inside(clip, to)
+}
+
+/// Checks an action and makes it what will be carried out.
+pub(super) fn keep_inside(clip: bool, action: &mut [f32]) -> Result<(), EnvError> {
     // No early exit, so that the loop takes vectors: actions are seldom out of range.
     let inside = |value: &f32| (*value >= -1.0) & (*value <= 1.0);
     if action.iter().fold(true, |all, value| all & inside(value)) {
-        to.copy_from_slice(action);
         return Ok(());
     }
     if let Some(index) = action.iter().position(|value| !value.is_finite()) {
         return Err(EnvError::NotFinite { index });
     }
-    let outside = action.iter().position(|value| !inside(value));
-    match (outside, clip) {
-        (Some(index), false) => {
-            let value = action.get(index).copied().unwrap_or_default();
-            return Err(EnvError::OutOfRange { index, value });
-        }
-        (Some(_), true) => {
-            for (to, &from) in to.iter_mut().zip(action) {
-                *to = from.clamp(-1.0, 1.0);
-            }
-        }
-        (None, _) => {}
+    if clip {
+        action.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0));
+        return Ok(());
     }
-    Ok(())
+    match action.iter().enumerate().find(|(_, value)| !inside(value)) {
+        Some((index, &value)) => Err(EnvError::OutOfRange { index, value }),
+        None => Ok(()),
+    }
 }

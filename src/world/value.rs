@@ -1,6 +1,6 @@
 //! What an action makes of a world's weights, and what the network is then worth.
 
-use super::action::carry_out;
+use super::action::{carry_out, keep_inside};
 use super::config::{RewardForm, WorldKind};
 use super::env::World;
 use crate::env::EnvError;
@@ -36,10 +36,25 @@ impl World<'_> {
     /// # Errors
     /// [`EnvError`] as for a step.
     pub fn evaluate(&mut self, action: &[f32]) -> Result<f32, EnvError> {
+        self.take(action)?;
+        self.evaluate_taken()
+    }
+
+    /// As [`evaluate`](Self::evaluate), of the action that `draw` writes where the world keeps its own: agents with
+    /// little memory need no second place for it.
+    ///
+    /// # Errors
+    /// [`EnvError`] as for a step.
+    pub fn evaluate_drawn(&mut self, draw: &mut dyn FnMut(&mut [f32])) -> Result<f32, EnvError> {
+        draw(self.action);
+        keep_inside(self.config.clip, self.action)?;
+        self.evaluate_taken()
+    }
+
+    fn evaluate_taken(&mut self) -> Result<f32, EnvError> {
         self.time = None;
         self.pristine = true;
         self.prefix.restore();
-        self.take(action)?;
         self.form()?;
         let value = self.value_of_trial()?;
         Ok(match self.config.reward {

@@ -9,7 +9,7 @@ use crate::model::{ForwardError, Samples, Split};
 use crate::num;
 use crate::slab::{Arena, IntArena, IntNeed, Need};
 use crate::task::{Score, Task};
-use crate::world::action::carry_out;
+use crate::world::action::{carry_out, keep_inside};
 use crate::world::{
     Change, Config, ConfigError, Observation, RewardForm, Unit, WorldError, WorldKind,
 };
@@ -181,6 +181,38 @@ impl<'a> Int8World<'a> {
             self.keep();
         }
         self.put_back()
+    }
+
+    /// The reward of one action on the unedited layer, as a first [`Env::step`] of an episode gives it, without
+    /// observations. Ends any running episode and leaves the layer unedited.
+    ///
+    /// # Errors
+    /// [`EnvError`] as for a step.
+    pub fn evaluate(&mut self, action: &[f32]) -> Result<f32, EnvError> {
+        carry_out(self.config.clip, action, self.action)?;
+        self.evaluate_taken()
+    }
+
+    /// As [`evaluate`](Self::evaluate), of the action that `draw` writes where the world keeps its own: agents with
+    /// little memory need no second place for it.
+    ///
+    /// # Errors
+    /// [`EnvError`] as for a step.
+    pub fn evaluate_drawn(&mut self, draw: &mut dyn FnMut(&mut [f32])) -> Result<f32, EnvError> {
+        draw(self.action);
+        keep_inside(self.config.clip, self.action)?;
+        self.evaluate_taken()
+    }
+
+    fn evaluate_taken(&mut self) -> Result<f32, EnvError> {
+        self.time = None;
+        self.restore();
+        self.form()?;
+        let value = self.value_of_trial()?;
+        Ok(match self.config.reward {
+            RewardForm::Level => value,
+            RewardForm::Difference => value - self.reward_of(self.score),
+        })
     }
 
     /// Score on the reward split of the layer as edited so far.

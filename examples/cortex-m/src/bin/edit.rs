@@ -58,7 +58,8 @@ fn one(
     let mut task = subject.task();
     let mut memory = Arena::new(device::cut(world_slab, need.f32s)?, &mut []);
     device::paint();
-    let mut world = subject.world(runs::world_config(kind), &mut task, &mut memory)?;
+    let mut world = subject.world(runs::world_config(kind), &mut task);
+    world.open(&[0], &mut memory)?;
     let mut arena = Arena::new(device::cut(agent_slab, agent.f32s)?, &mut order);
     let digest = runs::ppo(subject, kind, &mut world, UPDATES, 0, &mut arena, &mut log)?;
     let peak = device::stack_peak();
