@@ -3,6 +3,7 @@
 use super::action::{carry_out, keep_inside};
 use super::config::{RewardForm, WorldKind};
 use super::env::World;
+use super::part::Part;
 use crate::env::EnvError;
 use crate::model::{self, ForwardError, Split};
 use crate::num;
@@ -74,27 +75,39 @@ impl World<'_> {
                 part.weights.copy_from_slice(original);
             }
         }
-        self.score(false, None)
+        self.score(false, false)
     }
 
     /// Score of the network with the weights that stand in the parts: those being tried, or those as edited
-    /// so far. `thin` says that the first layer's change can be carried out so.
-    fn score(
-        &mut self,
-        trial: bool,
-        thin: Option<model::Change<'_>>,
-    ) -> Result<Score, ForwardError> {
-        for part in self.parts.iter().skip(1) {
-            self.prefix.put(part.layer, if trial { part.tried() } else { part.weights })?;
-        }
-        let first = self.parts.first().ok_or(ForwardError::NoSamples)?;
-        let formed = model::Change::Weights(if trial { first.tried() } else { first.weights });
-        let mut net = self.prefix.with(thin.unwrap_or(formed));
-        let score = self.task.score(&mut net, Split::Reward);
-        for part in self.parts.iter().skip(1) {
-            self.prefix.put(part.layer, part.original)?;
-        }
+    /// so far. `thin` says that the first layer's change is carried out so, which takes what is tried.
+    fn score(&mut self, trial: bool, thin: bool) -> Result<Score, ForwardError> {
+        self.put_behind(|part| if trial { part.tried() } else { part.weights })?;
+        let score = self.score_first(trial, thin);
+        self.put_behind(|part| part.original)?;
         score
+    }
+
+    /// Gives weights to the edited layers behind the first.
+    fn put_behind(
+        &mut self,
+        weights: impl for<'p> Fn(&'p Part<'_>) -> &'p [f32],
+    ) -> Result<(), ForwardError> {
+        for part in self.parts.iter().skip(1) {
+            self.prefix.put(part.layer, weights(part))?;
+        }
+        Ok(())
+    }
+
+    fn score_first(&mut self, trial: bool, thin: bool) -> Result<Score, ForwardError> {
+        let first = self.parts.first().ok_or(ForwardError::NoSamples)?;
+        let change = if thin {
+            let own = self.action.get(..self.change.action_len()).unwrap_or_default();
+            let (_, v) = self.change.factors(own);
+            model::Change::LowRank { rank: self.change.rank, u: first.scratch, v }
+        } else {
+            model::Change::Weights(if trial { first.tried() } else { first.weights })
+        };
+        self.task.score(&mut self.prefix.with(change), Split::Reward)
     }
 
     pub(super) fn keep_trial(&mut self) {
@@ -129,29 +142,10 @@ impl World<'_> {
     /// else as formed.
     pub(super) fn value_of_trial(&mut self) -> Result<f32, EnvError> {
         let failed = |_| EnvError::Failed("the edited network could not be scored");
-        let score = match self.config.kind {
-            WorldKind::Shift if self.prefix.is_thin() => self.score_thin(),
-            _ => self.score(true, None),
-        };
-        let value = self.reward_of(score.map_err(failed)?) - self.price();
+        let thin = self.config.kind == WorldKind::Shift && self.prefix.is_thin();
+        let score = self.score(true, thin).map_err(failed)?;
+        let value = self.reward_of(score) - self.price();
         if value.is_finite() { Ok(value) } else { Err(EnvError::Diverged) }
-    }
-
-    /// As [`score`](Self::score) of what is tried, the first layer thin.
-    fn score_thin(&mut self) -> Result<Score, ForwardError> {
-        let first = self.parts.first_mut().ok_or(ForwardError::NoSamples)?;
-        // Lent for the time of the pass: it lies beside what the pass changes.
-        let scratch = core::mem::take(&mut first.scratch);
-        let action = core::mem::take(&mut self.action);
-        let (_, v) =
-            self.change.factors(action.get(..self.change.action_len()).unwrap_or_default());
-        let thin = model::Change::LowRank { rank: self.change.rank, u: scratch, v };
-        let score = self.score(true, Some(thin));
-        self.action = action;
-        if let Some(first) = self.parts.first_mut() {
-            first.scratch = scratch;
-        }
-        score
     }
 
     /// μ·‖W′ − W‖²/‖W‖² of what is tried, the mean over the edited layers: each in units of its own, so that
