@@ -5,7 +5,7 @@ use super::prefix::{Change, Prefix};
 use super::sparse::sparse_low_rank;
 use super::tap::{Tap, check_taps, run_tapped};
 use super::{Forward, ForwardError, Logits};
-use crate::kernel::{Batch, Kernel, LANES, LowRank, Start, TOGETHER};
+use crate::kernel::{Bag, Batch, Kernel, LANES, LowRank, Start, TOGETHER};
 use crate::nn::{Kind, Layer};
 
 /// A [`Prefix`] with one change to its layer.
@@ -44,11 +44,11 @@ impl Forward for Changed<'_, '_> {
         visit: &mut dyn FnMut(Logits<'_>),
     ) -> Result<(), ForwardError> {
         let plan = self.plan(taps)?;
-        let &mut Prefix { stack, samples, taken, given, .. } = self.prefix;
         let (own, taps) = taps.split_at_mut(plan.own_taps);
-        let classes = stack.outputs();
-        for index in (0..samples.batch.panels()).step_by(plan.together) {
-            let part = samples.batch.part(index, plan.together);
+        let batch = self.prefix.samples.batch;
+        let (classes, layers) = (self.classes(), self.prefix.stack.layers().len());
+        for index in (0..batch.panels()).step_by(plan.together) {
+            let part = batch.part(index, plan.together);
             self.run_layer(plan, index, part)?;
             if plan.head {
                 self.prefix.run_head(part)?;
@@ -56,17 +56,17 @@ impl Forward for Changed<'_, '_> {
             for panel in 0..part.panels() {
                 let whole = index + panel;
                 for tap in &mut *own {
-                    let x = panel_of(self.prefix.x, taken, whole);
-                    panel_of_mut(tap.values, taken, whole).copy_from_slice(x);
+                    let Prefix { x, taken, .. } = *self.prefix;
+                    let to = panel_of_mut(tap.values, taken, whole);
+                    to.copy_from_slice(panel_of(x, taken, whole));
                 }
-                if !plan.head && plan.tail < stack.layers().len() {
+                if !plan.head && plan.tail < layers {
                     let batch = part.panel(panel);
                     self.prefix.run_tail(plan.tail, batch, [panel, whole], taps)?;
                 }
-                let values = if plan.tail < stack.layers().len() {
-                    panel_of_mut(self.prefix.logits, classes, panel)
-                } else {
-                    panel_of_mut(self.prefix.hidden, given, panel)
+                let values = match plan.tail < layers {
+                    true => panel_of_mut(self.prefix.logits, classes, panel),
+                    false => panel_of_mut(self.prefix.hidden, classes, panel),
                 };
                 visit(Logits { first: whole * LANES, batch: part.panel(panel), classes, values });
             }
@@ -185,18 +185,33 @@ impl Prefix<'_> {
         let &mut Self { kernel, taken, inputs, outputs, .. } = self;
         let (rank, u, v) = change;
         let change = LowRank { inputs, rank, outputs, v, u };
+        if let Some(bag) = self.bag {
+            return self.run_thin_sparse(bag, change, relu, index, part);
+        }
         let before: &[f32] = if self.current.is_empty() { self.base } else { self.current };
         let before = panels_of(before, outputs, index, part);
         let thin = self.thin.get_mut(..part.len(rank)).unwrap_or_default();
         let hidden = self.hidden.get_mut(..part.len(outputs)).unwrap_or_default();
-        if let Some(bag) = self.bag {
-            let bag = bag.part(index * LANES, part.samples());
-            sparse_low_rank(kernel, bag, change, relu, before, thin, hidden)?;
-        } else {
-            let x = panels_of(self.x, taken, index, part);
-            kernel.low_rank_forward(part, change, relu, before, x, thin, hidden)?;
-        }
-        Ok(())
+        let x = panels_of(self.x, taken, index, part);
+        Ok(kernel.low_rank_forward(part, change, relu, before, x, thin, hidden)?)
+    }
+
+    /// The same for sparse inputs.
+    #[inline(never)]
+    fn run_thin_sparse(
+        &mut self,
+        bag: Bag<'_>,
+        change: LowRank<'_>,
+        relu: bool,
+        index: usize,
+        part: Batch,
+    ) -> Result<(), ForwardError> {
+        let before: &[f32] = if self.current.is_empty() { self.base } else { self.current };
+        let before = panels_of(before, change.outputs, index, part);
+        let thin = self.thin.get_mut(..part.len(change.rank)).unwrap_or_default();
+        let hidden = self.hidden.get_mut(..part.len(change.outputs)).unwrap_or_default();
+        let bag = bag.part(index * LANES, part.samples());
+        Ok(sparse_low_rank(self.kernel, bag, change, relu, before, thin, hidden)?)
     }
 
     /// The last layer, which is dense and stands right behind, for panels together.

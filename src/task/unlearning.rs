@@ -215,19 +215,13 @@ struct Tally<'t> {
 
 /// Ways to count are not inlined, so that their stack is not added up.
 impl Tally<'_> {
-    fn add(&mut self, kernel: Kernel, logits: Logits<'_>) -> Result<(), ShapeError> {
-        let gone = &self.task.gone;
-        for class in gone.iter() {
-            let (batch, classes) = (logits.batch, logits.classes);
-            for sample in 0..batch.samples() {
-                let at = batch.at(classes, sample, usize::from(class));
-                if let Some(logit) = logits.values.get_mut(at) {
-                    *logit = f32::NEG_INFINITY;
-                }
-            }
+    fn add(&mut self, kernel: Kernel, mut logits: Logits<'_>) -> Result<(), ShapeError> {
+        let any_gone = self.task.gone != ClassSet::EMPTY;
+        if any_gone {
+            leave_out(&self.task.gone, &mut logits);
         }
         match self.task.kind {
-            RewardKind::Accuracy if !gone.is_empty() => self.add_answers(kernel, &logits),
+            RewardKind::Accuracy if any_gone => self.add_answers(kernel, &logits),
             RewardKind::Accuracy => self.add_answers_of_all(kernel, &logits),
             RewardKind::Probability => {
                 kernel.softmax(logits.batch, logits.classes, logits.values)?;
@@ -316,6 +310,20 @@ impl Tally<'_> {
         }
         let mean = |part: usize| (self.sums[part] / self.counts[part] as f64) as f32;
         Ok(Score { utility: mean(0), edit: 1.0 - mean(1) })
+    }
+}
+
+/// Takes classes out of every softmax and argmax.
+#[inline(never)]
+fn leave_out(gone: &ClassSet, logits: &mut Logits<'_>) {
+    let (batch, classes) = (logits.batch, logits.classes);
+    for class in gone.iter() {
+        for sample in 0..batch.samples() {
+            let at = batch.at(classes, sample, usize::from(class));
+            if let Some(logit) = logits.values.get_mut(at) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
     }
 }
 

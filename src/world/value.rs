@@ -47,9 +47,14 @@ impl World<'_> {
     /// # Errors
     /// [`EnvError`] as for a step.
     pub fn evaluate_drawn(&mut self, draw: &mut dyn FnMut(&mut [f32])) -> Result<f32, EnvError> {
-        draw(self.action);
-        keep_inside(self.config.clip, self.action)?;
+        self.draw(draw)?;
         self.evaluate_taken()
+    }
+
+    #[inline(never)]
+    fn draw(&mut self, draw: &mut dyn FnMut(&mut [f32])) -> Result<(), EnvError> {
+        draw(self.action);
+        keep_inside(self.config.clip, self.action)
     }
 
     fn evaluate_taken(&mut self) -> Result<f32, EnvError> {
@@ -150,6 +155,7 @@ impl World<'_> {
 
     /// μ·‖W′ − W‖²/‖W‖² of what is tried, the mean over the edited layers: each in units of its own, so that
     /// a rescale of one of them changes nothing.
+    #[inline(never)]
     fn price(&self) -> f32 {
         if self.config.size_penalty == 0.0 {
             return 0.0;

@@ -152,6 +152,7 @@ impl<'a> LeanOnePlusOneEs<'a> {
     }
 
     /// Draws the next point, of n numbers.
+    #[inline(never)]
     pub fn ask(&mut self, child: &mut [f32]) {
         self.before = self.rng.clone();
         for (child, &parent) in child.iter_mut().zip(&*self.parent) {
@@ -160,6 +161,8 @@ impl<'a> LeanOnePlusOneEs<'a> {
     }
 
     /// Takes the value of the point that was drawn last; NaN counts as a failure.
+    // Not inlined: whoever evaluates need not hold what this holds.
+    #[inline(never)]
     pub fn tell(&mut self, value: f32) {
         if self.progress.replaces(value) {
             for parent in &mut *self.parent {
