@@ -43,7 +43,8 @@ impl Forward for Changed<'_, '_> {
         taps: &mut [Tap<'_>],
         visit: &mut dyn FnMut(Logits<'_>),
     ) -> Result<(), ForwardError> {
-        let plan = self.plan(taps)?;
+        self.check(taps)?;
+        let plan = self.plan(taps);
         let (own, taps) = taps.split_at_mut(plan.own_taps);
         let batch = self.prefix.samples.batch;
         let (classes, layers) = (self.classes(), self.prefix.stack.layers().len());
@@ -93,9 +94,23 @@ struct Plan {
 }
 
 impl Changed<'_, '_> {
-    fn plan(&self, taps: &[Tap<'_>]) -> Result<Plan, ForwardError> {
-        let Prefix { stack, layer, samples, bag, .. } = &*self.prefix;
+    /// Whether what is asked for can be seen.
+    #[inline(never)]
+    fn check(&self, taps: &[Tap<'_>]) -> Result<(), ForwardError> {
+        let Prefix { stack, samples, bag, .. } = &*self.prefix;
         check_taps(stack, samples.batch, taps)?;
+        let Plan { tail, own_taps, .. } = self.plan(taps);
+        let shown = |tap: &Tap<'_>| tail < stack.layers().len() && tap.layer >= tail;
+        let behind = taps.get(own_taps..).unwrap_or_default();
+        if behind.iter().all(shown) && (own_taps == 0 || bag.is_none()) {
+            return Ok(());
+        }
+        Err(ForwardError::Failed("the prefix cache does not hold these activations"))
+    }
+
+    #[inline(never)]
+    fn plan(&self, taps: &[Tap<'_>]) -> Plan {
+        let Prefix { stack, layer, .. } = &*self.prefix;
         let layers = stack.layers();
         let after = layers.get(layer + 1..).unwrap_or_default();
         // Activations right after the layer work in place, without a copy.
@@ -104,12 +119,7 @@ impl Changed<'_, '_> {
         let thin = matches!(self.change, Change::LowRank { .. });
         let relu = thin && matches!(after.first().map(Layer::kind), Some(Kind::Relu));
         let own_taps = taps.iter().take_while(|tap| tap.layer == *layer).count();
-        let shown = |tap: &Tap<'_>| tail < layers.len() && tap.layer >= tail;
-        let behind = taps.get(own_taps..).unwrap_or_default();
-        if !behind.iter().all(shown) || (own_taps > 0 && bag.is_some()) {
-            return Err(ForwardError::Failed("the prefix cache does not hold these activations"));
-        }
-        Ok(Plan {
+        Plan {
             together: if thin { TOGETHER } else { 1 },
             relu,
             activations: layer + 1 + usize::from(relu),
@@ -118,7 +128,7 @@ impl Changed<'_, '_> {
                 && tail + 1 == layers.len()
                 && matches!(layers.last().map(Layer::kind), Some(Kind::Dense { .. })),
             own_taps,
-        })
+        }
     }
 
     /// The edited layer over panels from `index` on, and the activations after it, in the prefix's `hidden`.

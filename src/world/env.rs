@@ -33,7 +33,8 @@ pub struct World<'a> {
     /// Nothing has been edited since the last reset, so the weights are the original ones: a reset
     /// need not copy them.
     pub(super) pristine: bool,
-    /// The action as carried out (clipped, if so configured).
+    /// The action as carried out (clipped, if so configured); factors U of a shift are scaled as they are added, once
+    /// weights have been formed.
     pub(super) action: &'a mut [f32],
     /// Steps taken in this episode; `None` when none is running.
     pub(super) time: Option<usize>,
@@ -341,12 +342,11 @@ impl Env for World<'_> {
         self.form()?;
         let value = self.value_of_trial()?;
         let last = time + 1 >= self.config.horizon;
-        let first = self.parts.first().filter(|_| accumulates(&self.config) && !last);
-        if let Some(first) = first.filter(|_| self.prefix.is_thin()) {
+        if accumulates(&self.config) && !last && self.prefix.is_thin() {
             let own = self.action.get(..self.change.action_len()).unwrap_or_default();
-            let (_, v) = self.change.factors(own);
+            let (u, v) = self.change.factors(own);
             self.prefix
-                .accumulate(self.change.rank, first.scratch, v)
+                .accumulate(self.change.rank, u, v)
                 .map_err(|_| EnvError::Failed("the action does not fit the layer"))?;
         }
         self.keep_trial();

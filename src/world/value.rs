@@ -107,8 +107,8 @@ impl World<'_> {
         let first = self.parts.first().ok_or(ForwardError::NoSamples)?;
         let change = if thin {
             let own = self.action.get(..self.change.action_len()).unwrap_or_default();
-            let (_, v) = self.change.factors(own);
-            model::Change::LowRank { rank: self.change.rank, u: first.scratch, v }
+            let (u, v) = self.change.factors(own);
+            model::Change::LowRank { rank: self.change.rank, u, v }
         } else {
             model::Change::Weights(if trial { first.tried() } else { first.weights })
         };
@@ -129,10 +129,10 @@ impl World<'_> {
 
     /// Forms the weights after the action that was taken, in every part's `trial`.
     pub(super) fn form(&mut self) -> Result<(), EnvError> {
-        let mut rest = &*self.action;
+        let mut rest = &mut *self.action;
         let unedited = self.pristine.then(|| self.prefix.original());
         for part in &mut self.parts {
-            let (own, after) = rest.split_at_checked(part.change.action_len()).unwrap_or_default();
+            let (own, after) = rest.split_at_mut_checked(part.change.action_len()).unwrap_or_default();
             rest = after;
             part.form(self.kernel, own, unedited)
                 .map_err(|_| EnvError::Failed("the action does not fit the layer"))?;
