@@ -45,31 +45,22 @@ impl Forward for Changed<'_, '_> {
     ) -> Result<(), ForwardError> {
         self.check(taps)?;
         let plan = self.plan(taps);
-        let (own, taps) = taps.split_at_mut(plan.own_taps);
         let batch = self.prefix.samples.batch;
-        let (classes, layers) = (self.classes(), self.prefix.stack.layers().len());
         for index in (0..batch.panels()).step_by(plan.together) {
             let part = batch.part(index, plan.together);
-            self.run_layer(plan, index, part)?;
+            match self.change {
+                Change::Weights(weights) => self.prefix.run_formed(weights, index, part)?,
+                Change::LowRank { rank, u, v } => {
+                    self.prefix.run_thin((rank, u, v), plan.relu, index, part)?;
+                }
+            }
+            self.prefix.activate(&plan, part);
             if plan.head {
                 self.prefix.run_head(part)?;
             }
             for panel in 0..part.panels() {
-                let whole = index + panel;
-                for tap in &mut *own {
-                    let Prefix { x, taken, .. } = *self.prefix;
-                    let to = panel_of_mut(tap.values, taken, whole);
-                    to.copy_from_slice(panel_of(x, taken, whole));
-                }
-                if !plan.head && plan.tail < layers {
-                    let batch = part.panel(panel);
-                    self.prefix.run_tail(plan.tail, batch, [panel, whole], taps)?;
-                }
-                let values = match plan.tail < layers {
-                    true => panel_of_mut(self.prefix.logits, classes, panel),
-                    false => panel_of_mut(self.prefix.hidden, classes, panel),
-                };
-                visit(Logits { first: whole * LANES, batch: part.panel(panel), classes, values });
+                let batch = part.panel(panel);
+                self.prefix.show(&plan, batch, [panel, index + panel], taps, visit)?;
             }
         }
         Ok(())
@@ -130,29 +121,50 @@ impl Changed<'_, '_> {
             own_taps,
         }
     }
-
-    /// The edited layer over panels from `index` on, and the activations after it, in the prefix's `hidden`.
-    fn run_layer(&mut self, plan: Plan, index: usize, part: Batch) -> Result<(), ForwardError> {
-        match self.change {
-            Change::Weights(weights) => self.prefix.run_formed(weights, index, part)?,
-            Change::LowRank { rank, u, v } => {
-                self.prefix.run_thin((rank, u, v), plan.relu, index, part)?;
-            }
-        }
-        let Prefix { kernel, stack, given, hidden, .. } = &mut *self.prefix;
-        let hidden = hidden.get_mut(..part.len(*given)).unwrap_or_default();
-        for activation in stack.layers().get(plan.activations..plan.tail).unwrap_or_default() {
-            match activation.kind() {
-                Kind::Tanh => kernel.tanh(hidden),
-                _ => kernel.relu(hidden),
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Parts of a pass; not inlined, so that their stack is not added up.
 impl Prefix<'_> {
+    /// The activations behind the edited layer.
+    #[inline(never)]
+    fn activate(&mut self, plan: &Plan, part: Batch) {
+        let hidden = self.hidden.get_mut(..part.len(self.given)).unwrap_or_default();
+        let layers = self.stack.layers().get(plan.activations..plan.tail);
+        for activation in layers.unwrap_or_default() {
+            match activation.kind() {
+                Kind::Tanh => self.kernel.tanh(hidden),
+                _ => self.kernel.relu(hidden),
+            }
+        }
+    }
+
+    /// One panel of those together, which is panel `whole` of all: the tail where it has not been run, taps, and the
+    /// visit.
+    #[inline(never)]
+    fn show(
+        &mut self,
+        plan: &Plan,
+        batch: Batch,
+        [panel, whole]: [usize; 2],
+        taps: &mut [Tap<'_>],
+        visit: &mut dyn FnMut(Logits<'_>),
+    ) -> Result<(), ForwardError> {
+        let (own, taps) = taps.split_at_mut(plan.own_taps);
+        for tap in own {
+            let to = panel_of_mut(tap.values, self.taken, whole);
+            to.copy_from_slice(panel_of(self.x, self.taken, whole));
+        }
+        let (first, classes) = (whole * LANES, self.stack.outputs());
+        let is_last = plan.tail >= self.stack.layers().len();
+        if !plan.head && !is_last {
+            self.run_tail(plan.tail, batch, [panel, whole], taps)?;
+        }
+        let values = if is_last { &mut *self.hidden } else { &mut *self.logits };
+        let values = panel_of_mut(values, classes, panel);
+        visit(Logits { first, batch, classes, values });
+        Ok(())
+    }
+
     /// The layer with whole weights.
     #[inline(never)]
     fn run_formed(
