@@ -71,7 +71,7 @@ impl FlatPolicy {
     #[inline(always)]
     pub(super) fn unbuilt(config: &Config, spec: &Spec) -> Self {
         Self {
-            network: Stack::new([0; 3]),
+            network: const { Stack::new([0; 3]) },
             value: None,
             actions: spec.action,
             squash: config.squash,
@@ -91,7 +91,7 @@ impl FlatPolicy {
         }
         Shape::new(config, spec.observation.len, len).build(&mut self.network)?;
         if config.baseline == Baseline::Network {
-            let value = self.value.insert(Stack::new([0; 3]));
+            let value = self.value.insert(const { Stack::new([0; 3]) });
             Shape::new(config, spec.observation.len, 1).build(value)?;
         }
         Ok(())

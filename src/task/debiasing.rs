@@ -1,15 +1,14 @@
 //! Debiasing a classifier of texts.
 
-use super::{Score, Task};
+use super::{Readout, Score, Task};
 use crate::error::{ShapeError, TooSmall};
-use crate::kernel::Kernel;
+use crate::kernel::LANES;
 use crate::metric::auc::{Ranking, auc_scratch};
 use crate::metric::bias::{
-    BitPlanes, GroupAucs, MOST_GROUPS, Membership, Rates, equalized_odds_gap, fnr_gap, fpr_gap,
-    jigsaw, matched_threshold, predict,
+    BitPlanes, GroupAucs, MOST_GROUPS, Membership, Rates, gaps_of, jigsaw, matched_threshold,
+    predict,
 };
-use crate::model::{Forward, ForwardError, Logits, Split};
-use crate::num;
+use crate::model::{Forward, ForwardError, Split};
 use crate::slab::{Arena, Need};
 
 /// What counts as bias.
@@ -61,87 +60,6 @@ impl Utility {
     }
 }
 
-/// How the outputs of a network become one score, and what a probability is as a score.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Readout<'a> {
-    /// Two outputs; the score is the second minus the first, the logit of the softmax's probability.
-    Softmax,
-    /// The score is a probability, the mean over outputs m of 1 / (1 + exp(a m + b)): Platt's
-    /// calibration of several models.
-    Calibrated {
-        /// a of each output.
-        slope: &'a [f32],
-        /// b of each output.
-        offset: &'a [f32],
-    },
-}
-
-impl Readout<'_> {
-    /// Outputs that it takes.
-    pub const fn outputs(&self) -> usize {
-        match self {
-            Self::Softmax => 2,
-            Self::Calibrated { slope, .. } => slope.len(),
-        }
-    }
-
-    /// The score of a probability: a text is called toxic when its score is at least this.
-    pub fn score_of(&self, probability: f32) -> f32 {
-        match self {
-            Self::Softmax => num::ln(probability / (1.0 - probability)),
-            Self::Calibrated { .. } => probability,
-        }
-    }
-
-    /// The probability of a score.
-    pub fn probability_of(&self, score: f32) -> f32 {
-        match self {
-            Self::Softmax => 1.0 / (1.0 + num::exp(-score)),
-            Self::Calibrated { .. } => score,
-        }
-    }
-
-    /// Scores of the samples of a panel; the logits are overwritten.
-    ///
-    /// # Errors
-    /// [`ShapeError`] when the network has another number of outputs.
-    pub fn scores(
-        &self,
-        kernel: Kernel,
-        logits: Logits<'_>,
-        scores: &mut [f32],
-    ) -> Result<(), ShapeError> {
-        let Logits { batch, classes, values, .. } = logits;
-        ShapeError::check("outputs of the network", self.outputs(), classes)?;
-        ShapeError::check("scores of a panel", batch.samples(), scores.len())?;
-        let width = batch.width();
-        match self {
-            Self::Softmax => {
-                let (no, yes) = values.split_at_checked(width).unwrap_or_default();
-                for (to, (no, yes)) in scores.iter_mut().zip(no.iter().zip(yes)) {
-                    *to = yes - no;
-                }
-            }
-            Self::Calibrated { slope, offset } => {
-                let lanes = values.chunks_exact_mut(width.max(1));
-                for (lane, (&a, &b)) in lanes.zip(slope.iter().zip(*offset)) {
-                    lane.iter_mut().for_each(|m| *m = a * *m + b);
-                }
-                kernel.exp(values);
-                let share = 1.0 / slope.len().max(1) as f32;
-                scores.fill(0.0);
-                for lane in values.chunks_exact(width.max(1)) {
-                    for (to, &value) in scores.iter_mut().zip(lane) {
-                        *to += 1.0 / (1.0 + value);
-                    }
-                }
-                scores.iter_mut().for_each(|score| *score *= share);
-            }
-        }
-        Ok(())
-    }
-}
-
 /// The settings of the task.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DebiasingConfig {
@@ -153,6 +71,40 @@ pub struct DebiasingConfig {
     pub threshold: f32,
     /// The same for the bias alone; a lower one leaves a margin. `None` for `threshold`.
     pub gap_threshold: Option<f32>,
+}
+
+impl DebiasingConfig {
+    /// Thresholds at which predictions are made.
+    fn thresholds(&self) -> usize {
+        1 + usize::from(self.gap_threshold.is_some())
+    }
+
+    /// Whether samples have to be ranked by their scores.
+    fn ranks(&self) -> bool {
+        self.utility != Utility::Accuracy || self.bias == Bias::Jigsaw
+    }
+
+    fn utility_of(&self, overall: &Rates, auc: Option<f64>) -> Result<f64, ForwardError> {
+        let accuracy = || overall.accuracy().ok_or(ONE_CLASS);
+        Ok(match self.utility {
+            Utility::Accuracy => accuracy()?,
+            Utility::Auc => auc.ok_or(ONE_CLASS)?,
+            Utility::Both => 0.5 * (accuracy()? + auc.ok_or(ONE_CLASS)?),
+        })
+    }
+
+    /// Bias of predictions.
+    fn bias_of(&self, planes: &BitPlanes<'_>, predicted: &[u32]) -> Option<f64> {
+        let groups = (1..=planes.groups()).map(|index| planes.count_one(predicted, index));
+        let [fpr, fnr] = gaps_of(&planes.count_one(predicted, 0), groups).map(|gap| gap.mean);
+        match self.bias {
+            Bias::FprGap => fpr,
+            Bias::FnrGap => fnr,
+            Bias::EqualizedOdds => fpr.zip(fnr).map(|(fpr, fnr)| 0.5 * (fpr + fnr)),
+            // Not of predictions.
+            Bias::Jigsaw => None,
+        }
+    }
 }
 
 impl Default for DebiasingConfig {
@@ -185,10 +137,14 @@ pub struct Debiasing<'a> {
     config: DebiasingConfig,
     readout: Readout<'a>,
     parts: heapless::Vec<State<'a>, MOST_PARTS>,
+    /// Scores of all samples; empty where predictions alone are kept.
     scores: &'a mut [f32],
+    /// Predictions of one part; of all parts where no scores are kept, then those that bias is measured by, if
+    /// they are others.
     predicted: &'a mut [u32],
     keys: &'a mut [u32],
     scratch: &'a mut [u64],
+    lean: bool,
 }
 
 #[derive(Debug)]
@@ -201,9 +157,8 @@ impl<'a> Debiasing<'a> {
     /// Memory for parts of that many samples and groups.
     pub fn need(parts: &[(usize, usize)]) -> Need {
         let samples: usize = parts.iter().map(|(samples, _)| samples).sum();
-        let planes: usize =
-            parts.iter().map(|&(samples, groups)| BitPlanes::need(samples, groups)).sum();
-        Need { f32s: samples, u32s: planes + BitPlanes::words(samples) + samples }
+        let u32s = planes_need(parts) + BitPlanes::words(samples) + samples;
+        Need { f32s: samples, u32s }
     }
 
     /// Memory where no part is judged at a matched threshold.
@@ -211,6 +166,12 @@ impl<'a> Debiasing<'a> {
         let samples: usize = parts.iter().map(|(samples, _)| samples).sum();
         let Need { f32s, u32s } = Self::need(parts);
         Need { f32s, u32s: u32s - samples }
+    }
+
+    /// Memory of [`lean`](Self::lean): bits alone.
+    pub fn lean_need(config: &DebiasingConfig, parts: &[(usize, usize)]) -> Need {
+        let words: usize = parts.iter().map(|&(samples, _)| BitPlanes::words(samples)).sum();
+        Need { f32s: 0, u32s: planes_need(parts) + config.thresholds() * words }
     }
 
     /// Wide words of scratch beside it, for AUCs: none are needed where accuracy is what is kept and the bias is
@@ -231,42 +192,76 @@ impl<'a> Debiasing<'a> {
         arena: &mut Arena<'a>,
         scratch: &'a mut [u64],
     ) -> Result<Self, ForwardError> {
+        let mut task = Self::blank(config, readout, scratch, false);
+        task.take_parts(parts, arena)?;
+        let sizes = parts.iter().filter(|_| config.ranks()).map(|part| part.labels.len());
+        let (need, have) = (sizes.map(auc_scratch).max().unwrap_or(0), task.scratch.len());
+        if have < need {
+            return Err(TooSmall { need, have }.into());
+        }
+        let total: usize = parts.iter().map(|part| part.labels.len()).sum();
+        task.scores = arena.take(total)?;
+        task.predicted = arena.take_indices(BitPlanes::words(total))?;
+        let matched = parts.iter().any(|part| part.matched.is_some());
+        task.keys = arena.take_indices(if matched { total } else { 0 })?;
+        Ok(task)
+    }
+
+    /// The same task in little memory: of a sample no more than what was predicted is kept. Rates at fixed thresholds
+    /// alone can be judged so, and there is nothing to [`rejudge`](Self::rejudge).
+    ///
+    /// # Errors
+    /// [`ForwardError`] as for [`new`](Self::new), or when AUCs, the Jigsaw score or matched thresholds are asked for.
+    pub fn lean(
+        config: DebiasingConfig,
+        readout: Readout<'a>,
+        parts: &[DebiasingPart<'a>],
+        arena: &mut Arena<'a>,
+    ) -> Result<Self, ForwardError> {
+        if config.ranks() || parts.iter().any(|part| part.matched.is_some()) {
+            let what = "predictions tell no AUCs and no matched thresholds: scores have to be kept";
+            return Err(ForwardError::Failed(what));
+        }
+        let mut task = Self::blank(config, readout, &mut [], true);
+        task.take_parts(parts, arena)?;
+        let words: usize = parts.iter().map(|part| BitPlanes::words(part.labels.len())).sum();
+        task.predicted = arena.take_indices(config.thresholds() * words)?;
+        Ok(task)
+    }
+
+    fn blank(
+        config: DebiasingConfig,
+        readout: Readout<'a>,
+        scratch: &'a mut [u64],
+        lean: bool,
+    ) -> Self {
+        let parts = heapless::Vec::new();
+        let (scores, predicted, keys) = (&mut [][..], &mut [][..], &mut [][..]);
+        Self { config, readout, parts, scores, predicted, keys, scratch, lean }
+    }
+
+    fn take_parts(
+        &mut self,
+        parts: &[DebiasingPart<'a>],
+        arena: &mut Arena<'a>,
+    ) -> Result<(), ForwardError> {
         let inside = |value: f32| value > 0.0 && value < 1.0;
-        if !inside(config.threshold) || !config.gap_threshold.is_none_or(inside) {
+        let DebiasingConfig { threshold, gap_threshold, .. } = self.config;
+        if !inside(threshold) || !gap_threshold.is_none_or(inside) {
             return Err(ForwardError::Failed("thresholds are probabilities between 0 and 1"));
         }
         if parts.is_empty() {
             return Err(ForwardError::Failed("there are no samples to judge"));
         }
-        let total: usize = parts.iter().map(|part| part.labels.len()).sum();
-        let mut states = heapless::Vec::new();
         for part in parts {
             let groups = part.membership.groups;
             let memory = arena.take_indices(BitPlanes::need(part.labels.len(), groups))?;
             let planes = BitPlanes::new(part.labels, part.membership, memory)
                 .map_err(|_| ForwardError::Failed("the groups do not fit the samples"))?;
             let too_many = ForwardError::Failed("too many parts to judge");
-            states.push(State { part: *part, planes }).map_err(|_| too_many)?;
+            self.parts.push(State { part: *part, planes }).map_err(|_| too_many)?;
         }
-        let ranks = config.utility != Utility::Accuracy || config.bias == Bias::Jigsaw;
-        let sizes = parts.iter().filter(|_| ranks).map(|part| auc_scratch(part.labels.len()));
-        let (need, have) = (sizes.max().unwrap_or(0), scratch.len());
-        if have < need {
-            return Err(TooSmall { need, have }.into());
-        }
-        Ok(Self {
-            config,
-            readout,
-            parts: states,
-            scores: arena.take(total)?,
-            predicted: arena.take_indices(BitPlanes::words(total))?,
-            keys: arena.take_indices(if parts.iter().any(|part| part.matched.is_some()) {
-                total
-            } else {
-                0
-            })?,
-            scratch,
-        })
+        Ok(())
     }
 
     /// The settings.
@@ -280,66 +275,130 @@ impl<'a> Debiasing<'a> {
         self.config.threshold = threshold;
     }
 
+    /// The scores that thresholds stand for: that of predictions, and that of the bias.
+    fn score_thresholds(&self) -> [f32; 2] {
+        let DebiasingConfig { threshold, gap_threshold, .. } = self.config;
+        [threshold, gap_threshold.unwrap_or(threshold)].map(|at| self.readout.score_of(at))
+    }
+
     /// The score of the network that was scored last, from its scores: after
     /// [`set_threshold`](Self::set_threshold) it need not be run again.
     ///
     /// # Errors
-    /// [`ForwardError`] as for a network.
+    /// [`ForwardError`] as for a network, or when scores are not kept.
     pub fn rejudge(&mut self) -> Result<Score, ForwardError> {
-        let Self { config, readout, parts, scores, predicted, keys, scratch } = self;
-        let threshold = readout.score_of(config.threshold);
-        let gap_threshold = config.gap_threshold.map_or(threshold, |at| readout.score_of(at));
-        let (mut utility, mut edit, mut first) = (0.0f64, 0.0f64, 0);
+        if self.lean {
+            return Err(ForwardError::Failed("the scores of the samples were not kept"));
+        }
+        let [threshold, gap_threshold] = self.score_thresholds();
+        let Self { config, parts, scores, predicted, keys, scratch, .. } = self;
+        let (mut sum, mut first) = (Sum::default(), 0);
         for State { part, planes } in parts.iter() {
             let own = scores.get(first..first + part.labels.len()).unwrap_or_default();
             first += part.labels.len();
-            let groups = part.membership.groups;
-            let words = BitPlanes::words(own.len());
-            let predicted = predicted.get_mut(..words).unwrap_or_default();
-            let mut rates = [Rates::default(); MOST_GROUPS + 1];
-            let rates = rates.get_mut(..groups + 1).unwrap_or_default();
-            let mut count = |threshold: f32, rates: &mut [Rates]| {
-                predict(own, threshold, predicted).map_err(|_| NOT_A_NUMBER)?;
-                planes.count(predicted, rates).map_err(|_| NOT_A_NUMBER)
-            };
-            count(threshold, rates)?;
-            let accuracy = rates.first().and_then(Rates::accuracy);
+            let predicted = predicted.get_mut(..BitPlanes::words(own.len())).unwrap_or_default();
+            predict(own, threshold, predicted).map_err(|_| NOT_A_NUMBER)?;
+            let overall = planes.count_one(predicted, 0);
             let auc = if config.utility == Utility::Accuracy {
                 None
             } else {
                 let ranking = Ranking::new(own, part.labels, scratch).map_err(|_| NOT_A_NUMBER)?;
                 ranking.auc()
             };
-            let one_class = ForwardError::Failed("the samples have one class only");
-            utility += match config.utility {
-                Utility::Accuracy => accuracy.ok_or(one_class)?,
-                Utility::Auc => auc.ok_or(one_class)?,
-                Utility::Both => 0.5 * (accuracy.ok_or(one_class)? + auc.ok_or(one_class)?),
-            };
             let at = match part.matched {
                 None => gap_threshold,
                 Some(wanted) => matched_threshold(own, part.labels, wanted, gap_threshold, keys)
                     .map_err(|_| NOT_A_NUMBER)?
-                    .ok_or(one_class)?,
+                    .ok_or(ONE_CLASS)?,
             };
-            if at != threshold && config.bias != Bias::Jigsaw {
-                count(at, rates)?;
-            }
-            let bias = match config.bias {
-                Bias::FprGap => fpr_gap(rates).mean,
-                Bias::FnrGap => fnr_gap(rates).mean,
-                Bias::EqualizedOdds => equalized_odds_gap(rates),
-                Bias::Jigsaw => jigsaw_bias(own, part, scratch)?,
+            let bias = if config.bias == Bias::Jigsaw {
+                jigsaw_bias(own, part, scratch)?
+            } else {
+                if at != threshold {
+                    predict(own, at, predicted).map_err(|_| NOT_A_NUMBER)?;
+                }
+                config.bias_of(planes, predicted)
             };
-            edit += 1.0 - bias.ok_or(ForwardError::Failed("no group has samples to judge by"))?;
+            sum.add(config.utility_of(&overall, auc)?, bias)?;
         }
-        let share = 1.0 / parts.len().max(1) as f64;
-        Ok(Score { utility: (utility * share) as f32, edit: (edit * share) as f32 })
+        Ok(sum.score(parts.len()))
     }
 
-    /// Scores of all samples of the last network that was scored.
+    /// As [`rejudge`](Self::rejudge), from the predictions of all parts.
+    fn judge_predictions(&self) -> Result<Score, ForwardError> {
+        let (mut sum, mut first) = (Sum::default(), 0);
+        let biased = if self.config.thresholds() > 1 { self.predicted.len() / 2 } else { 0 };
+        for State { part, planes } in &self.parts {
+            let words = BitPlanes::words(part.labels.len());
+            let plane =
+                |first: usize| self.predicted.get(first..first + words).unwrap_or_default();
+            let overall = planes.count_one(plane(first), 0);
+            let bias = self.config.bias_of(planes, plane(biased + first));
+            sum.add(self.config.utility_of(&overall, None)?, bias)?;
+            first += words;
+        }
+        Ok(sum.score(self.parts.len()))
+    }
+
+    /// Scores of all samples of the last network that was scored; empty where they are not kept.
     pub fn scores(&self) -> &[f32] {
         self.scores
+    }
+
+    /// Keeps what is predicted for the samples from `first` on.
+    fn keep_predictions(
+        &mut self,
+        thresholds: [f32; 2],
+        first: usize,
+        scores: &[f32],
+    ) -> Result<(), ForwardError> {
+        let half = if self.config.thresholds() > 1 { self.predicted.len() / 2 } else { 0 };
+        for (index, &score) in (first..).zip(scores) {
+            if score.is_nan() {
+                return Err(NOT_A_NUMBER);
+            }
+            let (mut bit, mut word) = (index, 0);
+            for State { part, .. } in &self.parts {
+                if bit < part.labels.len() {
+                    break;
+                }
+                bit -= part.labels.len();
+                word += BitPlanes::words(part.labels.len());
+            }
+            let (word, mask) = (word + bit / u32::BITS as usize, 1 << (bit % u32::BITS as usize));
+            for (plane, threshold) in [0, half].into_iter().zip(thresholds) {
+                if let Some(word) = self.predicted.get_mut(plane + word) {
+                    *word = if score >= threshold { *word | mask } else { *word & !mask };
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Indices of all groups of samples.
+fn planes_need(parts: &[(usize, usize)]) -> usize {
+    parts.iter().map(|&(samples, groups)| BitPlanes::need(samples, groups)).sum()
+}
+
+/// Sums over the parts.
+#[derive(Default)]
+struct Sum {
+    utility: f64,
+    edit: f64,
+}
+
+impl Sum {
+    fn add(&mut self, utility: f64, bias: Option<f64>) -> Result<(), ForwardError> {
+        let nobody = ForwardError::Failed("no group has samples to judge by");
+        self.utility += utility;
+        self.edit += 1.0 - bias.ok_or(nobody)?;
+        Ok(())
+    }
+
+    fn score(&self, parts: usize) -> Score {
+        let share = 1.0 / parts.max(1) as f64;
+        Score { utility: (self.utility * share) as f32, edit: (self.edit * share) as f32 }
     }
 }
 
@@ -359,21 +418,35 @@ fn jigsaw_bias(
 const NOT_A_NUMBER: ForwardError =
     ForwardError::Failed("a score is not a number: the network's outputs overflow");
 
+const ONE_CLASS: ForwardError = ForwardError::Failed("the samples have one class only");
+
 impl Task for Debiasing<'_> {
     fn score(&mut self, net: &mut dyn Forward, split: Split) -> Result<Score, ForwardError> {
         if split != Split::Reward {
             return Err(ForwardError::Failed("debiasing is scored on the reward split"));
         }
-        let Self { readout, scores, .. } = self;
-        ShapeError::check("labels", net.samples(), scores.len())?;
-        let kernel = net.kernel();
+        let samples: usize = self.parts.iter().map(|state| state.part.labels.len()).sum();
+        ShapeError::check("labels", net.samples(), samples)?;
+        let (kernel, readout, thresholds) = (net.kernel(), self.readout, self.score_thresholds());
+        if thresholds.iter().any(|threshold| threshold.is_nan()) {
+            return Err(NOT_A_NUMBER);
+        }
         let mut fault = Ok(());
         net.for_each_logits(&mut |logits| {
-            let range = logits.first..logits.first + logits.batch.samples();
-            let own = scores.get_mut(range).unwrap_or_default();
-            fault = fault.and(readout.scores(kernel, logits, own));
+            let (first, count) = (logits.first, logits.batch.samples());
+            let mut panel = [0.0; LANES];
+            let own = match self.lean {
+                true => panel.get_mut(..count),
+                false => self.scores.get_mut(first..first + count),
+            };
+            let read = readout.scores(kernel, logits, own.unwrap_or_default());
+            fault = fault.and(read.map_err(ForwardError::from));
+            if self.lean && fault.is_ok() {
+                let own = panel.get(..count).unwrap_or_default();
+                fault = self.keep_predictions(thresholds, first, own);
+            }
         })?;
         fault?;
-        self.rejudge()
+        if self.lean { self.judge_predictions() } else { self.rejudge() }
     }
 }

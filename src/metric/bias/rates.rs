@@ -159,6 +159,16 @@ pub fn gap(rates: &[Rates], kind: GapKind) -> Gap {
     gap
 }
 
+/// [`fpr_gap`] and [`fnr_gap`] of groups that are counted one after the other: no table of them is needed.
+pub fn gaps_of(overall: &Rates, groups: impl Iterator<Item = Rates>) -> [Gap; 2] {
+    let [mut fpr, mut fnr] = [Gap::default(); 2];
+    for group in groups {
+        fpr.add(distance(group.fpr(), overall.fpr()));
+        fnr.add(distance(group.fnr(), overall.fnr()));
+    }
+    [fpr, fnr]
+}
+
 /// False positive equality difference: [`gap()`] of the false positive rate.
 pub fn fpr_gap(rates: &[Rates]) -> Gap {
     gap(rates, GapKind::Fpr)

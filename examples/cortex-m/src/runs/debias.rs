@@ -92,7 +92,7 @@ pub fn debias_needs(stack: &Stack, kind: WorldKind, samples: usize) -> (Need, Ne
     let spec = Spec { observation, action, reward: (0.0, 1.0), horizon: Some(1) };
     let world = World::need(&config, stack, 0, samples);
     (
-        world.and(Debiasing::unmatched_need(&[(samples, GROUPS)])),
+        world.and(Debiasing::lean_need(&DebiasingConfig::default(), &[(samples, GROUPS)])),
         Ppo::need(&CONFIG, &spec).and(Need::f32s(n)),
     )
 }
@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
             matched: None,
         };
         let config = DebiasingConfig::default();
-        Ok(Debiasing::new(config, Readout::Softmax, &[part], arena, &mut [])?)
+        Ok(Debiasing::lean(config, Readout::Softmax, &[part], arena)?)
     }
 
     /// Score with other weights, on comments of its own.
