@@ -62,22 +62,19 @@ impl FlatPolicy {
     /// [`PpoError::ActionSpace`] or [`PpoError::ObservationSpace`] for spaces that cannot be acted
     /// in, [`PpoError::Config`] and [`PpoError::Network`] for networks that cannot be built.
     pub fn new(config: &Config, spec: &Spec) -> Result<Self, PpoError> {
-        let mut policy = Self::unbuilt(config, spec);
+        let mut policy = Self::EMPTY;
         policy.build(config, spec)?;
         Ok(policy)
     }
 
-    /// Without networks; for [`build`](Self::build).
-    #[inline(always)]
-    pub(super) fn unbuilt(config: &Config, spec: &Spec) -> Self {
-        Self {
-            network: const { Stack::new([0; 3]) },
-            value: None,
-            actions: spec.action,
-            squash: config.squash,
-            fixed: config.fixed_observation,
-        }
-    }
+    /// Nothing, to be [built](Self::build).
+    pub(super) const EMPTY: Self = Self {
+        network: Stack::new([0; 3]),
+        value: None,
+        actions: Space { len: 0, low: 0.0, high: 0.0 },
+        squash: Squash::Clip,
+        fixed: false,
+    };
 
     /// Builds the networks in their place.
     pub(super) fn build(&mut self, config: &Config, spec: &Spec) -> Result<(), PpoError> {
@@ -89,6 +86,8 @@ impl FlatPolicy {
         if spec.observation.len == 0 {
             return Err(PpoError::ObservationSpace);
         }
+        self.actions = spec.action;
+        (self.squash, self.fixed) = (config.squash, config.fixed_observation);
         Shape::new(config, spec.observation.len, len).build(&mut self.network)?;
         if config.baseline == Baseline::Network {
             let value = self.value.insert(const { Stack::new([0; 3]) });

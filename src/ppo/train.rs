@@ -149,7 +149,7 @@ impl<'a> Ppo<'a> {
     #[inline(always)]
     pub fn unprepared(config: Config, spec: &Spec, seed: u64) -> Self {
         Self {
-            policy: FlatPolicy::unbuilt(&config, spec),
+            policy: FlatPolicy::EMPTY,
             spec: *spec,
             kernel: Kernel::auto(),
             memory: Memory::default(),
