@@ -9,8 +9,8 @@
 
 mod builtin;
 mod changed;
-pub mod int8;
 mod fill;
+pub mod int8;
 mod panels;
 mod parameters;
 mod plain;

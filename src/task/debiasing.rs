@@ -330,8 +330,7 @@ impl<'a> Debiasing<'a> {
         let biased = if self.config.thresholds() > 1 { self.predicted.len() / 2 } else { 0 };
         for State { part, planes } in &self.parts {
             let words = BitPlanes::words(part.labels.len());
-            let plane =
-                |first: usize| self.predicted.get(first..first + words).unwrap_or_default();
+            let plane = |first: usize| self.predicted.get(first..first + words).unwrap_or_default();
             let overall = planes.count_one(plane(first), 0);
             let bias = self.config.bias_of(planes, plane(biased + first));
             sum.add(self.config.utility_of(&overall, None)?, bias)?;

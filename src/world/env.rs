@@ -158,12 +158,7 @@ impl<'a> World<'a> {
     }
 
     #[inline(always)]
-    fn around(
-        config: Config,
-        kernel: Kernel,
-        prefix: Prefix<'a>,
-        task: &'a mut dyn Task,
-    ) -> Self {
+    fn around(config: Config, kernel: Kernel, prefix: Prefix<'a>, task: &'a mut dyn Task) -> Self {
         Self {
             config,
             kernel,
@@ -382,7 +377,8 @@ impl Env for World<'_> {
     }
 }
 
-const TOO_MANY: WorldError = WorldError::Forward(ForwardError::Failed("too many layers are edited"));
+const TOO_MANY: WorldError =
+    WorldError::Forward(ForwardError::Failed("too many layers are edited"));
 
 const NO_LAYER: WorldError = WorldError::Forward(ForwardError::Failed("there is no layer to edit"));
 

@@ -132,7 +132,8 @@ impl World<'_> {
         let mut rest = &mut *self.action;
         let unedited = self.pristine.then(|| self.prefix.original());
         for part in &mut self.parts {
-            let (own, after) = rest.split_at_mut_checked(part.change.action_len()).unwrap_or_default();
+            let (own, after) =
+                rest.split_at_mut_checked(part.change.action_len()).unwrap_or_default();
             rest = after;
             part.form(self.kernel, own, unedited)
                 .map_err(|_| EnvError::Failed("the action does not fit the layer"))?;

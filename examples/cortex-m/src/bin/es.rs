@@ -57,16 +57,11 @@ const ONE_PLUS_ONE: &Search =
     &Search { run: runs::one_plus_one, values: runs::one_plus_one_need(N).f32s, bound: 4 * 1024 };
 
 const SEP_CMA: &Search =
-    &Search { run: runs::sep_cma_es, values: runs::sep_cma_es_need(N).f32s, bound: 24 * 1024 };
+    &Search { run: runs::sep_cma_es, values: runs::sep_cma_es_need(N).f32s, bound: 22 * 1024 };
 
 /// Edits in one world.
 #[inline(never)]
-fn one(
-    memory: &mut Memory,
-    name: &str,
-    kind: WorldKind,
-    search: &Search,
-) -> Result<bool, Fault> {
+fn one(memory: &mut Memory, name: &str, kind: WorldKind, search: &Search) -> Result<bool, Fault> {
     let Memory { taken, test, world: world_slab, agent, judge } = memory;
     let subject = Subject::new(Kernel::auto(), &TAIL_LAYERS, &TAIL, taken, REWARD.labels);
     let mut task = subject.task();
@@ -87,11 +82,7 @@ fn one(
 }
 
 #[inline(never)]
-fn open<'a>(
-    world: &mut World<'a>,
-    kind: WorldKind,
-    slab: &'a mut [f32],
-) -> Result<(), Fault> {
+fn open<'a>(world: &mut World<'a>, kind: WorldKind, slab: &'a mut [f32]) -> Result<(), Fault> {
     let need = runs::world_need(&TAIL_LAYERS, kind, DIGITS).0;
     Ok(world.open(&[0], &mut Arena::new(device::cut(slab, need.f32s)?, &mut []))?)
 }
@@ -103,12 +94,7 @@ fn said(name: &str, kind: WorldKind, search: &Search, stack: usize) -> bool {
 }
 
 #[inline(never)]
-fn judged(
-    taken: &[f32],
-    name: &str,
-    edited: &[f32],
-    memory: &mut [f32],
-) -> Result<bool, Fault> {
+fn judged(taken: &[f32], name: &str, edited: &[f32], memory: &mut [f32]) -> Result<bool, Fault> {
     let test = Subject::new(Kernel::auto(), &TAIL_LAYERS, &TAIL, taken, TEST.labels);
     let original = TAIL.get(..edited.len()).unwrap_or_default();
     let before = test.accuracy(original, Arena::new(memory, &mut []))?;
