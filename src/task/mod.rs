@@ -5,13 +5,13 @@
 
 mod debiasing;
 mod erasure;
-mod readout;
 mod subset;
 mod unlearning;
 
-pub use debiasing::{Bias, Debiasing, DebiasingConfig, DebiasingPart, MOST_PARTS, Utility};
+pub use debiasing::{
+    Bias, Debiasing, DebiasingConfig, DebiasingPart, MOST_PARTS, Readout, Utility,
+};
 pub use erasure::{Erasure, ErasureConfig, MOST_TAPS, Refit, erasure_taps};
-pub use readout::Readout;
 pub use subset::Subset;
 pub use unlearning::{ClassSet, Kept, RewardKind, Unlearning};
 

@@ -1,117 +1,21 @@
 //! Debiasing a classifier of texts.
 
-use super::{Readout, Score, Task};
+mod config;
+mod readout;
+
+pub use config::{Bias, DebiasingConfig, Utility};
+pub use readout::Readout;
+
+use super::{Score, Task};
 use crate::error::{ShapeError, TooSmall};
 use crate::kernel::LANES;
 use crate::metric::auc::{Ranking, auc_scratch};
 use crate::metric::bias::{
-    BitPlanes, GroupAucs, MOST_GROUPS, Membership, Rates, gaps_of, jigsaw, matched_threshold,
-    predict,
+    BitPlanes, GroupAucs, MOST_GROUPS, Membership, jigsaw, matched_threshold, predict,
 };
 use crate::model::{Forward, ForwardError, Split};
 use crate::slab::{Arena, Need};
-
-/// What counts as bias.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Bias {
-    /// Mean distance of a group's false positive rate from that of all samples.
-    #[default]
-    FprGap,
-    /// The same for false negative rates.
-    FnrGap,
-    /// The mean of both.
-    EqualizedOdds,
-    /// 1 − the score that the Jigsaw competition was judged by.
-    Jigsaw,
-}
-
-impl Bias {
-    /// "fpr-gap", "fnr-gap", "equalized-odds" or "jigsaw".
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::FprGap => "fpr-gap",
-            Self::FnrGap => "fnr-gap",
-            Self::EqualizedOdds => "equalized-odds",
-            Self::Jigsaw => "jigsaw",
-        }
-    }
-}
-
-/// What is to be kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Utility {
-    /// Accuracy at the threshold.
-    #[default]
-    Accuracy,
-    /// Area under the ROC curve. Alone it is answered by "never toxic": it does not see the threshold.
-    Auc,
-    /// The mean of both.
-    Both,
-}
-
-impl Utility {
-    /// "accuracy", "auc" or "both".
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Accuracy => "accuracy",
-            Self::Auc => "auc",
-            Self::Both => "both",
-        }
-    }
-}
-
-/// The settings of the task.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DebiasingConfig {
-    /// What counts as bias.
-    pub bias: Bias,
-    /// What is to be kept.
-    pub utility: Utility,
-    /// Probability from which on a text is called toxic; .5.
-    pub threshold: f32,
-    /// The same for the bias alone; a lower one leaves a margin. `None` for `threshold`.
-    pub gap_threshold: Option<f32>,
-}
-
-impl DebiasingConfig {
-    /// Thresholds at which predictions are made.
-    fn thresholds(&self) -> usize {
-        1 + usize::from(self.gap_threshold.is_some())
-    }
-
-    /// Whether samples have to be ranked by their scores.
-    fn ranks(&self) -> bool {
-        self.utility != Utility::Accuracy || self.bias == Bias::Jigsaw
-    }
-
-    fn utility_of(&self, overall: &Rates, auc: Option<f64>) -> Result<f64, ForwardError> {
-        let accuracy = || overall.accuracy().ok_or(ONE_CLASS);
-        Ok(match self.utility {
-            Utility::Accuracy => accuracy()?,
-            Utility::Auc => auc.ok_or(ONE_CLASS)?,
-            Utility::Both => 0.5 * (accuracy()? + auc.ok_or(ONE_CLASS)?),
-        })
-    }
-
-    /// Bias of predictions.
-    fn bias_of(&self, planes: &BitPlanes<'_>, predicted: &[u32]) -> Option<f64> {
-        let groups = (1..=planes.groups()).map(|index| planes.count_one(predicted, index));
-        let [fpr, fnr] = gaps_of(&planes.count_one(predicted, 0), groups).map(|gap| gap.mean);
-        match self.bias {
-            Bias::FprGap => fpr,
-            Bias::FnrGap => fnr,
-            Bias::EqualizedOdds => fpr.zip(fnr).map(|(fpr, fnr)| 0.5 * (fpr + fnr)),
-            // Not of predictions.
-            Bias::Jigsaw => None,
-        }
-    }
-}
-
-impl Default for DebiasingConfig {
-    fn default() -> Self {
-        Self { bias: Bias::FprGap, utility: Utility::Accuracy, threshold: 0.5, gap_threshold: None }
-    }
-}
+use config::ONE_CLASS;
 
 /// Samples that are judged together: a part of the reward split with groups of its own.
 #[derive(Clone, Copy, Debug)]
@@ -416,8 +320,6 @@ fn jigsaw_bias(
 
 const NOT_A_NUMBER: ForwardError =
     ForwardError::Failed("a score is not a number: the network's outputs overflow");
-
-const ONE_CLASS: ForwardError = ForwardError::Failed("the samples have one class only");
 
 impl Task for Debiasing<'_> {
     fn score(&mut self, net: &mut dyn Forward, split: Split) -> Result<Score, ForwardError> {
