@@ -34,8 +34,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// [`dense_forward`](Self::dense_forward) of samples in rows. Not inlined: panels need not pay for its stack.
-    #[inline(never)]
+    /// [`dense_forward`](Self::dense_forward) of samples in rows. Where there is little stack, panels need not pay for its.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn dense_rows(
         self,
         [samples, inputs, outputs]: [usize; 3],

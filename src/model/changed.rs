@@ -86,7 +86,7 @@ struct Plan {
 
 impl Changed<'_, '_> {
     /// Whether what is asked for can be seen.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn check(&self, taps: &[Tap<'_>]) -> Result<(), ForwardError> {
         let Prefix { stack, samples, bag, .. } = &*self.prefix;
         check_taps(stack, samples.batch, taps)?;
@@ -99,7 +99,7 @@ impl Changed<'_, '_> {
         Err(ForwardError::Failed("the prefix cache does not hold these activations"))
     }
 
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn plan(&self, taps: &[Tap<'_>]) -> Plan {
         let Prefix { stack, layer, .. } = &*self.prefix;
         let layers = stack.layers();
@@ -123,10 +123,10 @@ impl Changed<'_, '_> {
     }
 }
 
-/// Parts of a pass; not inlined, so that their stack is not added up.
+/// Parts of a pass; not inlined where there is little stack, so that theirs is not added up.
 impl Prefix<'_> {
     /// The activations behind the edited layer.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn activate(&mut self, plan: &Plan, part: Batch) {
         let hidden = self.hidden.get_mut(..part.len(self.given)).unwrap_or_default();
         let layers = self.stack.layers().get(plan.activations..plan.tail);
@@ -140,7 +140,7 @@ impl Prefix<'_> {
 
     /// One panel of those together, which is panel `whole` of all: the tail where it has not been run, taps, and the
     /// visit.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn show(
         &mut self,
         plan: &Plan,
@@ -166,7 +166,7 @@ impl Prefix<'_> {
     }
 
     /// The layer with whole weights.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn run_formed(
         &mut self,
         weights: &[f32],
@@ -193,7 +193,7 @@ impl Prefix<'_> {
     }
 
     /// What is known of the layer's output, continued by a change of low rank.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn run_thin(
         &mut self,
         change: (usize, &[f32], &[f32]),
@@ -219,7 +219,7 @@ impl Prefix<'_> {
     }
 
     /// The same for sparse inputs.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn run_thin_sparse(
         &mut self,
         bag: Bag<'_>,
@@ -237,7 +237,7 @@ impl Prefix<'_> {
     }
 
     /// The last layer, which is dense and stands right behind, for panels together.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn run_head(&mut self, part: Batch) -> Result<(), ForwardError> {
         let &mut Self { kernel, stack, given, .. } = self;
         let Some(last) = stack.layers().last() else { return Ok(()) };
@@ -251,7 +251,7 @@ impl Prefix<'_> {
     }
 
     /// All layers behind, for one panel of those together, which is panel `whole` of all.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn run_tail(
         &mut self,
         tail: usize,

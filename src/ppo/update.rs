@@ -16,7 +16,7 @@ impl Ppo<'_> {
     ///
     /// # Errors
     /// [`PpoError::Diverged`]; the parameters are then as before the call.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn learn(&mut self) -> Result<Statistics, PpoError> {
         self.memory.good.copy_from_slice(self.memory.params);
         let result = self.try_learn();
@@ -68,7 +68,7 @@ impl Ppo<'_> {
     }
 
     /// Values of all observations of the rollout.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn evaluate(&mut self) -> Result<(), PpoError> {
         let len = self.spec.observation.len;
         let samples = self.config.samples();
@@ -172,7 +172,7 @@ impl Ppo<'_> {
     }
 
     /// The surrogate's and the entropy's gradient.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn policy_gradient(&mut self, range: Range<usize>, batch: Batch) -> Result<Seen, PpoError> {
         let (policy, memory) = (&self.policy, &mut self.memory);
         let (config, count, actions) = (&self.config, range.len(), policy.actions());
@@ -214,7 +214,7 @@ impl Ppo<'_> {
     }
 
     /// The gradient of the value loss, and the loss.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn value_gradient(&mut self, range: Range<usize>, batch: Batch) -> Result<f32, PpoError> {
         let (policy, memory) = (&self.policy, &mut self.memory);
         let Some(network) = &policy.value else { return Ok(0.0) };

@@ -213,7 +213,7 @@ struct Tally<'t> {
     counts: [usize; 2],
 }
 
-/// Ways to count are not inlined, so that their stack is not added up.
+/// Ways to count are not inlined where there is little stack, so that theirs is not added up.
 impl Tally<'_> {
     fn add(&mut self, kernel: Kernel, mut logits: Logits<'_>) -> Result<(), ShapeError> {
         let any_gone = self.task.gone != ClassSet::EMPTY;
@@ -232,7 +232,7 @@ impl Tally<'_> {
     }
 
     /// Where classes are gone.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn add_answers(&mut self, kernel: Kernel, logits: &Logits<'_>) -> Result<(), ShapeError> {
         let Unlearning { forget, gone, .. } = self.task;
         let mut predicted = [0u32; LANES];
@@ -251,7 +251,7 @@ impl Tally<'_> {
     }
 
     /// Where none is.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn add_answers_of_all(
         &mut self,
         kernel: Kernel,
@@ -281,7 +281,7 @@ impl Tally<'_> {
         Ok(())
     }
 
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn add_probabilities(&mut self, logits: &Logits<'_>) {
         let Unlearning { forget, gone, .. } = self.task;
         let &Logits { batch, classes, ref values, .. } = logits;
@@ -314,7 +314,7 @@ impl Tally<'_> {
 }
 
 /// Takes classes out of every softmax and argmax.
-#[inline(never)]
+#[cfg_attr(target_os = "none", inline(never))]
 fn leave_out(gone: &ClassSet, logits: &mut Logits<'_>) {
     let (batch, classes) = (logits.batch, logits.classes);
     for class in gone.iter() {

@@ -51,7 +51,7 @@ impl World<'_> {
         self.evaluate_taken()
     }
 
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn draw(&mut self, draw: &mut dyn FnMut(&mut [f32])) -> Result<(), EnvError> {
         draw(self.action);
         keep_inside(self.config.clip, self.action)
@@ -156,7 +156,7 @@ impl World<'_> {
 
     /// μ·‖W′ − W‖²/‖W‖² of what is tried, the mean over the edited layers: each in units of its own, so that
     /// a rescale of one of them changes nothing.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn price(&self) -> f32 {
         if self.config.size_penalty == 0.0 {
             return 0.0;

@@ -70,11 +70,6 @@ impl<'a> BitPlanes<'a> {
         Ok(Self { samples, groups, planes, totals })
     }
 
-    /// Number of groups.
-    pub fn groups(&self) -> usize {
-        self.groups
-    }
-
     /// Counts of the predictions: bit i % 32 of word i / 32 is set when sample i was predicted
     /// positive. Bits beyond the last sample are ignored. `out` as in [`rates()`](super::rates()).
     ///
@@ -83,24 +78,27 @@ impl<'a> BitPlanes<'a> {
     pub fn count(&self, predicted: &[u32], out: &mut [Rates]) -> Result<(), MetricError> {
         ShapeError::check("predicted", Self::words(self.samples), predicted.len())?;
         let out = sized(out, self.groups)?;
-        for (index, rates) in out.iter_mut().enumerate() {
-            *rates = self.count_one(predicted, index);
-        }
+        out.fill(Rates::default());
+        out.iter_mut().zip(self.counts(predicted)).for_each(|(to, rates)| *to = rates);
         Ok(())
     }
 
-    /// One place of what [`count`](Self::count) gives: all samples' at 0, those of group g at 1 + g.
-    pub fn count_one(&self, predicted: &[u32], index: usize) -> Rates {
+    /// What [`count`](Self::count) gives, one after the other and without a table: all samples' counts, then those of
+    /// every group. None without samples.
+    pub fn counts(&self, predicted: &[u32]) -> impl Iterator<Item = Rates> {
         let words = Self::words(self.samples);
-        let first = 2 * words * index;
-        let plane = |first: usize| self.planes.get(first..first + words).unwrap_or_default();
-        let total = |at: usize| self.totals.get(at).map_or(0, |&total| total as usize);
-        Rates {
-            positives: total(2 * index + 1),
-            negatives: total(2 * index),
-            true_positives: common(plane(first + words), predicted),
-            false_positives: common(plane(first), predicted),
-        }
+        // Without samples there are no words, and `chunks_exact` would not take 0.
+        let pairs = self.planes.chunks_exact((2 * words).max(1));
+        let totals = self.totals.as_chunks::<2>().0;
+        pairs.zip(totals).map(move |(pair, &[negatives, positives])| {
+            let (negative, positive) = pair.split_at(words);
+            Rates {
+                positives: positives as usize,
+                negatives: negatives as usize,
+                true_positives: common(positive, predicted),
+                false_positives: common(negative, predicted),
+            }
+        })
     }
 }
 

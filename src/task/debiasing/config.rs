@@ -1,6 +1,6 @@
 //! The settings of the task, and what they make of predictions.
 
-use crate::metric::bias::{BitPlanes, Rates, gaps_of};
+use crate::metric::bias::{GapKind, Rates, gap_of, gaps_of};
 use crate::model::ForwardError;
 
 /// What counts as bias.
@@ -89,15 +89,20 @@ impl DebiasingConfig {
         })
     }
 
-    /// Bias of predictions.
-    pub(super) fn bias_of(&self, planes: &BitPlanes<'_>, predicted: &[u32]) -> Option<f64> {
-        let groups = (1..=planes.groups()).map(|index| planes.count_one(predicted, index));
-        let [fpr, fnr] = gaps_of(&planes.count_one(predicted, 0), groups).map(|gap| gap.mean);
+    /// Bias by counts of all samples, then of the groups.
+    pub(super) fn bias_of(
+        &self,
+        overall: &Rates,
+        groups: impl Iterator<Item = Rates>,
+    ) -> Option<f64> {
         match self.bias {
-            Bias::FprGap => fpr,
-            Bias::FnrGap => fnr,
-            Bias::EqualizedOdds => fpr.zip(fnr).map(|(fpr, fnr)| 0.5 * (fpr + fnr)),
-            // Not of predictions.
+            Bias::FprGap => gap_of(overall, groups, GapKind::Fpr).mean,
+            Bias::FnrGap => gap_of(overall, groups, GapKind::Fnr).mean,
+            Bias::EqualizedOdds => {
+                let [fpr, fnr] = gaps_of(overall, groups).map(|gap| gap.mean);
+                fpr.zip(fnr).map(|(fpr, fnr)| 0.5 * (fpr + fnr))
+            }
+            // Not by counts.
             Bias::Jigsaw => None,
         }
     }

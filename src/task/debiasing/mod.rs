@@ -201,27 +201,30 @@ impl<'a> Debiasing<'a> {
             let own = scores.get(first..first + part.labels.len()).unwrap_or_default();
             first += part.labels.len();
             let predicted = predicted.get_mut(..BitPlanes::words(own.len())).unwrap_or_default();
-            predict(own, threshold, predicted).map_err(|_| NOT_A_NUMBER)?;
-            let overall = planes.count_one(predicted, 0);
-            let auc = if config.utility == Utility::Accuracy {
-                None
-            } else {
-                let ranking = Ranking::new(own, part.labels, scratch).map_err(|_| NOT_A_NUMBER)?;
-                ranking.auc()
-            };
             let at = match part.matched {
                 None => gap_threshold,
                 Some(wanted) => matched_threshold(own, part.labels, wanted, gap_threshold, keys)
                     .map_err(|_| NOT_A_NUMBER)?
                     .ok_or(ONE_CLASS)?,
             };
+            predict(own, threshold, predicted).map_err(|_| NOT_A_NUMBER)?;
+            let mut counts = planes.counts(predicted);
+            let overall = counts.next().unwrap_or_default();
             let bias = if config.bias == Bias::Jigsaw {
                 jigsaw_bias(own, part, scratch)?
+            } else if at == threshold {
+                config.bias_of(&overall, counts)
             } else {
-                if at != threshold {
-                    predict(own, at, predicted).map_err(|_| NOT_A_NUMBER)?;
-                }
-                config.bias_of(planes, predicted)
+                drop(counts);
+                predict(own, at, predicted).map_err(|_| NOT_A_NUMBER)?;
+                let mut counts = planes.counts(predicted);
+                config.bias_of(&counts.next().unwrap_or_default(), counts)
+            };
+            let auc = if config.utility == Utility::Accuracy {
+                None
+            } else {
+                let ranking = Ranking::new(own, part.labels, scratch).map_err(|_| NOT_A_NUMBER)?;
+                ranking.auc()
             };
             sum.add(config.utility_of(&overall, auc)?, bias)?;
         }
@@ -235,8 +238,9 @@ impl<'a> Debiasing<'a> {
         for State { part, planes } in &self.parts {
             let words = BitPlanes::words(part.labels.len());
             let plane = |first: usize| self.predicted.get(first..first + words).unwrap_or_default();
-            let overall = planes.count_one(plane(first), 0);
-            let bias = self.config.bias_of(planes, plane(biased + first));
+            let overall = planes.counts(plane(first)).next().unwrap_or_default();
+            let mut counts = planes.counts(plane(biased + first));
+            let bias = self.config.bias_of(&counts.next().unwrap_or_default(), counts);
             sum.add(self.config.utility_of(&overall, None)?, bias)?;
             first += words;
         }
@@ -246,6 +250,24 @@ impl<'a> Debiasing<'a> {
     /// Scores of all samples of the last network that was scored; empty where they are not kept.
     pub fn scores(&self) -> &[f32] {
         self.scores
+    }
+
+    fn score_lean(&mut self, net: &mut dyn Forward) -> Result<Score, ForwardError> {
+        let (kernel, readout, thresholds) = (net.kernel(), self.readout, self.score_thresholds());
+        if thresholds.iter().any(|threshold| threshold.is_nan()) {
+            return Err(NOT_A_NUMBER);
+        }
+        let mut fault = Ok(());
+        net.for_each_logits(&mut |logits| {
+            let (first, count) = (logits.first, logits.batch.samples());
+            let mut panel = [0.0; LANES];
+            let scores = panel.get_mut(..count).unwrap_or_default();
+            let read = readout.scores(kernel, logits, scores).map_err(ForwardError::from);
+            let kept = read.and_then(|()| self.keep_predictions(thresholds, first, scores));
+            fault = fault.and(kept);
+        })?;
+        fault?;
+        self.judge_predictions()
     }
 
     /// Keeps what is predicted for the samples from `first` on.
@@ -328,26 +350,18 @@ impl Task for Debiasing<'_> {
         }
         let samples: usize = self.parts.iter().map(|state| state.part.labels.len()).sum();
         ShapeError::check("labels", net.samples(), samples)?;
-        let (kernel, readout, thresholds) = (net.kernel(), self.readout, self.score_thresholds());
-        if thresholds.iter().any(|threshold| threshold.is_nan()) {
-            return Err(NOT_A_NUMBER);
+        if self.lean {
+            return self.score_lean(net);
         }
+        let Self { readout, scores, .. } = self;
+        let kernel = net.kernel();
         let mut fault = Ok(());
         net.for_each_logits(&mut |logits| {
-            let (first, count) = (logits.first, logits.batch.samples());
-            let mut panel = [0.0; LANES];
-            let own = match self.lean {
-                true => panel.get_mut(..count),
-                false => self.scores.get_mut(first..first + count),
-            };
-            let read = readout.scores(kernel, logits, own.unwrap_or_default());
-            fault = fault.and(read.map_err(ForwardError::from));
-            if self.lean && fault.is_ok() {
-                let own = panel.get(..count).unwrap_or_default();
-                fault = self.keep_predictions(thresholds, first, own);
-            }
+            let range = logits.first..logits.first + logits.batch.samples();
+            let own = scores.get_mut(range).unwrap_or_default();
+            fault = fault.and(readout.scores(kernel, logits, own));
         })?;
         fault?;
-        if self.lean { self.judge_predictions() } else { self.rejudge() }
+        self.rejudge()
     }
 }
