@@ -3,8 +3,9 @@
 use reweight::metric::auc::{auc, auc_scratch};
 use reweight::metric::bias::{
     BitPlanes, GapKind, GroupAucs, Membership, Rates, demographic_parity_difference,
-    equalized_odds_difference, equalized_odds_gap, fnr_gap, fpr_gap, jigsaw, jigsaw_scratch,
-    matched_threshold, matched_threshold_scratch, null_gap, null_gap_scratch, predict, rates,
+    equalized_odds_difference, equalized_odds_gap, fnr_gap, fpr_gap, gaps_of, jigsaw,
+    jigsaw_scratch, matched_threshold, matched_threshold_scratch, null_gap, null_gap_scratch,
+    predict, rates,
 };
 use reweight::rng::{Purpose, Rng};
 use serde::Deserialize;
@@ -107,6 +108,8 @@ fn rates_and_gaps_agree_with_scikit_learn() {
             let got = [got.positives, got.negatives, got.true_positives, got.false_positives];
             assert_eq!(got, *want, "{name}");
         }
+        let one_by_one = gaps_of(&rates[0], rates[1..].iter().copied());
+        assert_eq!(one_by_one, [fpr_gap(&rates), fnr_gap(&rates)], "{name}");
         for (got, want) in [(fpr_gap(&rates), &case.fpr), (fnr_gap(&rates), &case.fnr)] {
             agree(name, Some(got.sum), Some(want.sum));
             agree(name, got.mean, want.mean);

@@ -6,13 +6,13 @@ use reweight::data::text::{identity_terms, identity_test_templates};
 use reweight::env::{Env, check_env, check_need};
 use reweight::kernel::{Backend, Bag, Batch, Kernel, Start};
 use reweight::metric::bias::Membership;
-use reweight::model::{Change, Forward, Plain, Prefix, Samples, SparseSamples};
+use reweight::model::{Change, Forward, Plain, Prefix, Samples, SparseSamples, Split};
 use reweight::nn::{Init, Stack};
 use reweight::rng::{Purpose, Rng};
 use reweight::run::Silent;
 use reweight::run::debias::{DebiasConfig, DebiasTarget, TextTarget, debias};
 use reweight::slab::Heap;
-use reweight::task::{Bias, Debiasing, DebiasingConfig, DebiasingPart, Readout, Utility};
+use reweight::task::{Bias, Debiasing, DebiasingConfig, DebiasingPart, Readout, Task, Utility};
 use reweight::world::{Config, World, WorldKind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -207,6 +207,48 @@ proptest! {
         let thin = Change::LowRank { rank: 1, u: &u, v: &v };
         prop_assert!(close(&logits(&mut prefix.with(thin), texts), &whole));
         prop_assert!(!prefix.rescale(2.0));
+    }
+
+    /// Predictions alone give the score that all scores give, of one part and of two.
+    #[test]
+    fn predictions_are_enough_for_rates(
+        words in 3usize..40, texts in 2usize..120, config in settings(), cut in 0usize..120, seed: u64,
+    ) {
+        let toy = Toy::new(words, texts, seed);
+        let cut = cut % texts;
+        let part = |from: usize, to: usize| DebiasingPart {
+            labels: &toy.labels[from..to],
+            membership: Membership {
+                groups: 2,
+                members: &toy.members[from..to],
+                missing: &toy.missing[from..to],
+            },
+            matched: None,
+        };
+        let parts = match cut {
+            0 => vec![part(0, texts)],
+            cut => vec![part(0, cut), part(cut, texts)],
+        };
+        let sizes: Vec<_> = parts.iter().map(|part| (part.labels.len(), 2)).collect();
+        let ranks = config.utility != Utility::Accuracy || config.bias == Bias::Jigsaw;
+        let mut slab = Heap::new(Debiasing::lean_need(&config, &sizes));
+        let mut arena = slab.arena();
+        let lean = Debiasing::lean(config, Readout::Softmax, &parts, &mut arena);
+        prop_assert_eq!(lean.is_err(), ranks);
+        let Ok(mut lean) = lean else { return Ok(()) };
+        prop_assert_eq!((arena.left().f32s, arena.left().u32s), (0, 0), "need is what is used");
+        let mut heap = Heap::new(Debiasing::need(&sizes));
+        let mut arena = heap.arena();
+        let mut whole = Debiasing::new(config, Readout::Softmax, &parts, &mut arena, &mut []).unwrap();
+        let mut heap = Heap::new(Plain::sparse_need(&toy.stack));
+        for parameters in [toy.parameters.clone(), toy.parameters.iter().map(|w| -w).collect()] {
+            let mut arena = heap.arena();
+            let (stack, samples) = (&toy.stack, toy.samples());
+            let mut net =
+                Plain::sparse(Kernel::auto(), stack, &parameters, samples, &mut arena).unwrap();
+            prop_assert_eq!(lean.score(&mut net, Split::Reward), whole.score(&mut net, Split::Reward));
+        }
+        prop_assert!(lean.rejudge().is_err() && lean.scores().is_empty());
     }
 
     /// Sparse samples give what the same samples give as dense ones.

@@ -99,8 +99,8 @@ fn digits_are_forgotten_by_a_policy_by_ppo_and_by_evolution() {
         for editor in ["ppo", "es", "sep-cma-es"] {
             let (mut heap, mut agent, mut task) =
                 (Heap::new(need), Heap::new(agent), subject.task());
-            let mut world =
-                subject.world(runs::world_config(kind), &mut task, &mut heap.arena()).unwrap();
+            let mut world = subject.world(runs::world_config(kind), &mut task);
+            world.open(&[0], &mut heap.arena()).unwrap();
             let mut count = 0;
             let (log, arena) = (&mut |_: f32| count += 1, &mut agent.arena());
             match editor {

@@ -132,6 +132,28 @@ fn reward_kind() -> impl Strategy<Value = RewardKind> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
+    /// An action is worth as a slice, and drawn where the world keeps its own, what it is as a first step.
+    #[test]
+    fn actions_can_be_drawn_in_place(
+        toy in toy(), (config, how) in settings(), seed in any::<u64>(), wide in 0.5f32..1.2,
+    ) {
+        with_world(&toy, RewardKind::Probability, config, how, |world| {
+            let mut drawn = actions(seed, world.spec().action.len, 3);
+            drawn[0].iter_mut().for_each(|value| *value *= wide);
+            drawn[1][0] = f32::NAN;
+            for action in &drawn {
+                let mut observation = vec![0.0; world.spec().observation.len];
+                world.reset(0, &mut observation).unwrap();
+                let stepped = world.step(action, &mut observation).map(|step| step.reward);
+                let whole = world.evaluate(action);
+                let in_place = world.evaluate_drawn(&mut |to| to.copy_from_slice(action));
+                prop_assert_eq!(&whole, &in_place);
+                prop_assert_eq!(whole, stepped);
+            }
+            Ok(())
+        })?;
+    }
+
     /// Every rule of the public checker holds for every setting.
     #[test]
     fn all_worlds_keep_the_contract(

@@ -186,6 +186,55 @@ proptest! {
         })?;
     }
 
+    /// An action that is drawn where the world keeps its own is worth what it is worth as a slice, and what it is as a
+    /// first step; where it is out of range or no number, the errors are the same.
+    #[test]
+    fn actions_can_be_drawn_in_place(
+        toy in toy(), names in several(), config in config(), seed in any::<u64>(), wide in 0.5f32..1.2,
+    ) {
+        with_layers(&toy, names, config, |world, _| {
+            let mut drawn = actions(seed, world.spec().action.len, 3);
+            drawn[0].iter_mut().for_each(|value| *value *= wide);
+            drawn[1][0] = f32::NAN;
+            for action in &drawn {
+                let mut observation = vec![0.0; world.spec().observation.len];
+                world.reset(0, &mut observation).unwrap();
+                let stepped = world.step(action, &mut observation).map(|step| step.reward);
+                let whole = world.evaluate(action);
+                let in_place = world.evaluate_drawn(&mut |to| to.copy_from_slice(action));
+                // A NaN is an error, so that rewards can be compared.
+                prop_assert_eq!(&whole, &in_place);
+                prop_assert_eq!(whole, stepped);
+            }
+            Ok(())
+        })?;
+    }
+
+    /// A world that is opened in its place is the one that a constructor gives; before that it answers with errors.
+    #[test]
+    fn worlds_can_be_opened_in_place(
+        toy in toy(), kind in reward_kind(), config in config(), seed in any::<u64>(),
+    ) {
+        let (inputs, outputs) = toy.stack.layers()[toy.layer()].kind().matrix().unwrap();
+        let action = actions(seed, config.action_len(inputs, outputs), 1).remove(0);
+        let (score, reward) = with_world(&toy, kind, config, 1.0, |world| {
+            (world.original_score(), world.evaluate(&action))
+        });
+        let (mut task, stack) = (toy.task(kind), &toy.stack);
+        let mut heap = Heap::new(World::need(&config, stack, toy.layer(), toy.labels.len()));
+        let mut arena = heap.arena();
+        let kernel = Kernel::auto();
+        let samples = toy.samples();
+        let mut world =
+            World::unopened(config, kernel, stack, &toy.parameters, samples, &mut task);
+        prop_assert!(world.evaluate(&action).is_err() && world.evaluate(&[]).is_err());
+        prop_assert!(world.score_formed().is_err() && world.edited().is_none());
+        world.open(&[toy.layer()], &mut arena).unwrap();
+        prop_assert_eq!(arena.left().f32s, 0);
+        prop_assert_eq!(world.original_score(), score);
+        prop_assert_eq!(world.evaluate(&action), reward);
+    }
+
     /// Every part of an action does to its layer what the same action does to it alone, and the reward is that
     /// of the network with all of them.
     #[test]

@@ -8,8 +8,8 @@ use core::fmt;
 use core::ops::Range;
 use heapless::Vec;
 
-/// Most nodes of a tape.
-pub const MAX_NODES: usize = 48;
+/// Most nodes of a tape: 48, or 14 where there is no operating system and so little memory.
+pub const MAX_NODES: usize = if cfg!(target_os = "none") { 14 } else { 48 };
 
 /// What can go wrong on a tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

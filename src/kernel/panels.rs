@@ -33,6 +33,10 @@ pub(super) fn panels<I: Isa>(
     if c.is_empty() {
         return;
     }
+    if I::SMALL && I::WIDTH == LANES && align_of::<I::Vector>() == align_of::<f32>() {
+        small(isa, rows, depth, a, start, b, c);
+        return;
+    }
     let panels = c.len() / (rows * LANES).max(1);
     let whole = if together::pays::<I>(rows, depth) { panels / TOGETHER * TOGETHER } else { 0 };
     together::together(isa, whole, rows, depth, a, start, b, c);
@@ -45,7 +49,7 @@ pub(super) fn panels<I: Isa>(
         Start::Values(values) => Start::Values(from(values, done)),
         start => start,
     };
-    if rows <= I::ROWS && !I::SMALL {
+    if rows <= I::ROWS {
         one_tile(isa, panels, rows, depth, a, start, b, c);
         return;
     }
@@ -150,9 +154,42 @@ impl<'a> First<'a> {
     }
 }
 
-/// [`panel_tile`] of one panel without a copy of the tile, for little stack: its rows lie side by side in C.
+/// [`panels`] for small programs and little stack: whole chains, and no copies of tiles, which lie side by side in C.
+/// They have four rows or one.
 #[inline(always)]
-fn panel_in_place<I: Isa, const M: usize, const V: usize>(
+fn small<I: Isa>(
+    isa: I,
+    rows: usize,
+    depth: usize,
+    a: Spread<'_>,
+    start: Start<'_>,
+    b: &[f32],
+    c: &mut [f32],
+) {
+    let mut at = 0;
+    let (mut row, mut b) = (0, b);
+    while at < c.len() {
+        let height = if rows - row >= 4 { 4 } else { 1 };
+        let to = from_mut(c, at);
+        let start = First::new(start, row, at);
+        let a = Spread { values: from(a.values, row * a.row), ..a };
+        if height == 4 {
+            in_place::<I, 4>(isa, depth, a, b, start, to);
+        } else {
+            in_place::<I, 1>(isa, depth, a, b, start, to);
+        }
+        row += height;
+        at += height * LANES;
+        if row >= rows {
+            row = 0;
+            b = from(b, depth * LANES);
+        }
+    }
+}
+
+/// `M` rows of one vector, of one panel.
+#[inline(always)]
+fn in_place<I: Isa, const M: usize>(
     isa: I,
     depth: usize,
     a: Spread<'_>,
@@ -180,11 +217,11 @@ fn panel_in_place<I: Isa, const M: usize, const V: usize>(
     }
     let row = a.row;
     let a = Operand { at: a.values.as_ptr(), step: a.step, offset: |m| m * row };
-    let b = Operand { at: b.as_ptr(), step: LANES, offset: |v| v * I::WIDTH };
-    // SAFETY: `c` holds M rows of LANES values, which are V vectors; the caller has found that a vector is aligned as
-    // its values are. Operands are read up to row M − 1 and step depth − 1, as `fits` says.
+    let b = Operand { at: b.as_ptr(), step: LANES, offset: |_| 0 };
+    // SAFETY: `c` holds M vectors; the caller has found that a vector is as wide as a panel and aligned as its values
+    // are. Operands are read up to row M − 1 and step depth − 1, as `fits` says.
     unsafe {
-        let sums = &mut *c.as_mut_ptr().cast::<[[I::Vector; V]; M]>();
+        let sums = &mut *c.as_mut_ptr().cast::<[[I::Vector; 1]; M]>();
         isa.chains(sums, depth, a, b);
     }
 }
@@ -201,13 +238,6 @@ fn panel_tile<I: Isa, const M: usize, const V: usize>(
     c: &mut [f32],
 ) {
     let columns = Tile::<I, M, V>::COLUMNS;
-    if I::SMALL && columns == LANES && align_of::<I::Vector>() == align_of::<f32>() {
-        for panel in 0..panels {
-            let c = from_mut(c, panel * c_panel);
-            panel_in_place::<I, M, V>(isa, depth, a, from(b, panel * b_panel), start, c);
-        }
-        return;
-    }
     for panel in 0..panels {
         for lane in (0..LANES).step_by(columns) {
             let at = panel * c_panel + lane;

@@ -2,7 +2,7 @@
 
 use super::columns::Runs;
 use super::tile::{Spread, copy};
-use super::{Bag, Batch, Conv2d, Kernel, LANES, LowRank, Start};
+use super::{Backend, Bag, Batch, Conv2d, Kernel, LANES, LowRank, Start};
 use crate::error::ShapeError;
 
 impl Kernel {
@@ -29,22 +29,35 @@ impl Kernel {
             let a = Spread { values: weights, row: 1, step: outputs };
             self.run_panels(outputs, inputs, a, start, x, y);
         } else {
-            if let Start::Values(before) = start
-                && self.run_update_rows(batch.samples(), inputs, outputs, weights, before, x, y)
-            {
-                return Ok(());
-            }
-            match start {
-                Start::Zero => y.fill(0.0),
-                Start::Bias(bias) => {
-                    y.chunks_exact_mut(outputs.max(1)).for_each(|row| copy(row, bias));
-                }
-                Start::Values(values) => copy(y, values),
-            }
-            let a = Runs { values: x, row: inputs, step: 1, run: inputs, jump: 0 };
-            self.run_columns(batch.samples(), outputs, inputs, a, weights, y);
+            self.dense_rows([batch.samples(), inputs, outputs], weights, start, x, y);
         }
         Ok(())
+    }
+
+    /// [`dense_forward`](Self::dense_forward) of samples in rows. Where there is little stack, panels need not pay for its.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn dense_rows(
+        self,
+        [samples, inputs, outputs]: [usize; 3],
+        weights: &[f32],
+        start: Start<'_>,
+        x: &[f32],
+        y: &mut [f32],
+    ) {
+        match start {
+            Start::Values(before)
+                if self.run_update_rows(samples, inputs, outputs, weights, before, x, y) =>
+            {
+                return;
+            }
+            Start::Values(values) => copy(y, values),
+            Start::Zero => y.fill(0.0),
+            Start::Bias(bias) => {
+                y.chunks_exact_mut(outputs.max(1)).for_each(|row| copy(row, bias));
+            }
+        }
+        let a = Runs { values: x, row: inputs, step: 1, run: inputs, jump: 0 };
+        self.run_columns(samples, outputs, inputs, a, weights, y);
     }
 
     /// `y = start + x·W` for sparse samples: W is `inputs × outputs`, y `outputs` features in panels of
@@ -94,7 +107,8 @@ impl Kernel {
         ShapeError::check("input", batch.len(inputs), x.len())?;
         ShapeError::check("working memory", batch.len(rank), thin.len())?;
         ShapeError::check("output", batch.len(outputs), y.len())?;
-        if batch.width() == LANES {
+        // Small machines have the products one by one, which a kernel of its own would only repeat.
+        if batch.width() == LANES && self.backend() != Backend::Thumb {
             self.run_low_rank(change, relu, before, x, thin, y);
             return Ok(());
         }

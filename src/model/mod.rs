@@ -9,6 +9,7 @@
 
 mod builtin;
 mod changed;
+mod fill;
 pub mod int8;
 mod panels;
 mod parameters;

@@ -1,13 +1,12 @@
 //! The prefix cache: a network with one layer under edit, run from that layer on.
 
 use super::changed::Changed;
-use super::panels::{panel_of, panel_of_mut, panels_of};
-use super::sparse::{FirstLayer, sparse_low_rank};
-use super::{ForwardError, Parameters, Samples, SparseSamples};
+use super::panels::panels_of;
+use super::sparse::sparse_low_rank;
+use super::{Parameters, Samples};
 use crate::error::ShapeError;
-use crate::kernel::{Bag, Batch, Kernel, LANES, LowRank, TOGETHER};
+use crate::kernel::{Bag, Kernel, LANES, LowRank, TOGETHER};
 use crate::nn::{Kind, Layer, Stack};
-use crate::slab::{Arena, Need};
 use core::ops::Range;
 
 /// A network whose dense or convolutional layer `layer` is edited again and again, over fixed samples.
@@ -64,208 +63,9 @@ pub enum Change<'c> {
 }
 
 impl<'a> Prefix<'a> {
-    /// Memory for `samples` samples and changes of rank at most `rank`; `accumulate` when
-    /// [`accumulate`](Self::accumulate) will be called.
-    pub fn need(
-        stack: &Stack,
-        layer: usize,
-        samples: usize,
-        rank: usize,
-        accumulate: bool,
-    ) -> Need {
-        Self::need_of(stack, layer, samples, rank, accumulate, false)
-    }
-
-    /// As [`need`](Self::need), for [`sparse`](Self::sparse) samples.
-    pub fn sparse_need(
-        stack: &Stack,
-        layer: usize,
-        samples: usize,
-        rank: usize,
-        accumulate: bool,
-    ) -> Need {
-        Self::need_of(stack, layer, samples, rank, accumulate, true)
-    }
-
-    fn need_of(
-        stack: &Stack,
-        layer: usize,
-        samples: usize,
-        rank: usize,
-        accumulate: bool,
-        sparse: bool,
-    ) -> Need {
-        let (batch, panel) = (Batch::lanes(samples), Batch::lanes(LANES));
-        let together = Batch::lanes(TOGETHER * LANES);
-        let Sizes { taken, given, thin, .. } = Sizes::of(stack, layer).unwrap_or_default();
-        let outputs_kept = usize::from(thin) + usize::from(thin && accumulate);
-        let group = if thin { together } else { panel };
-        let first = stack.layers().first().map_or(0, Layer::outputs);
-        let taken = match (sparse, layer) {
-            (_, 0) => 0,
-            (true, _) => batch.len(taken) + panel.len(first),
-            (false, _) => batch.len(taken),
-        };
-        Need::f32s(
-            taken
-                + outputs_kept * batch.len(given)
-                + if thin { together.len(rank) } else { 0 }
-                + group.len(given)
-                + group.len(stack.outputs())
-                + stack.scratch_around(layer, panel),
-        )
-    }
-
-    /// Runs the network up to `layer` over `samples`, which lie in panels of
-    /// [`LANES`](crate::kernel::LANES).
-    ///
-    /// # Errors
-    /// [`ForwardError`]: the layer has no weights, a slice has the wrong length, the arena is too
-    /// small, or a label is not a class.
-    #[allow(clippy::too_many_arguments)]
-    pub fn new(
-        kernel: Kernel,
-        stack: &'a Stack,
-        parameters: impl Into<Parameters<'a>>,
-        layer: usize,
-        samples: Samples<'a>,
-        rank: usize,
-        accumulate: bool,
-        arena: &mut Arena<'a>,
-    ) -> Result<Self, ForwardError> {
-        let batch = samples.batch;
-        ShapeError::check("samples of a panel", LANES, batch.width())?;
-        ShapeError::check("input", batch.len(stack.inputs()), samples.inputs.len())?;
-        let source = (None, None);
-        Self::build(kernel, stack, parameters, layer, samples, source, rank, accumulate, arena)
-    }
-
-    /// As [`new`](Self::new) over sparse samples; the first layer is dense and takes them as they are.
-    /// Where it is the edited one, its input stays sparse.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    #[allow(clippy::too_many_arguments)]
-    pub fn sparse(
-        kernel: Kernel,
-        stack: &'a Stack,
-        parameters: impl Into<Parameters<'a>>,
-        layer: usize,
-        samples: SparseSamples<'a>,
-        rank: usize,
-        accumulate: bool,
-        arena: &mut Arena<'a>,
-    ) -> Result<Self, ForwardError> {
-        let SparseSamples { bag, labels, fixed } = samples;
-        ShapeError::check("input", stack.inputs(), bag.inputs())?;
-        if let Some(fixed) = fixed {
-            let outputs = stack.layers().first().map_or(0, Layer::outputs);
-            let expected = Batch::lanes(bag.samples()).len(outputs);
-            ShapeError::check("fixed part of the first layer", expected, fixed.len())?;
-        }
-        let source = (Some(bag), fixed);
-        let samples = Samples { batch: Batch::lanes(bag.samples()), inputs: &[], labels };
-        Self::build(kernel, stack, parameters, layer, samples, source, rank, accumulate, arena)
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn build(
-        kernel: Kernel,
-        stack: &'a Stack,
-        parameters: impl Into<Parameters<'a>>,
-        layer: usize,
-        samples: Samples<'a>,
-        (bag, fixed): (Option<Bag<'a>>, Option<&'a [f32]>),
-        rank: usize,
-        accumulate: bool,
-        arena: &mut Arena<'a>,
-    ) -> Result<Self, ForwardError> {
-        let Sizes { taken, given, inputs, outputs, thin: has_thin } =
-            Sizes::of(stack, layer).ok_or(ForwardError::NoWeights { layer })?;
-        let (batch, panel) = (samples.batch, Batch::lanes(LANES));
-        let together = Batch::lanes(TOGETHER * LANES);
-        let parameters = parameters.into();
-        ShapeError::check("labels", batch.samples(), samples.labels.len())?;
-        ShapeError::check("parameters", stack.parameters(), parameters.len())?;
-        let first_layer = match (bag, stack.layers().first()) {
-            (Some(_), Some(first)) => Some(FirstLayer::of(first)?),
-            _ => None,
-        };
-        let stays_sparse = bag.is_some() && layer == 0;
-        let group = if has_thin { together } else { panel };
-        let x = arena.take(if layer == 0 { 0 } else { batch.len(taken) })?;
-        let base = arena.take(if has_thin { batch.len(given) } else { 0 })?;
-        let current = arena.take(if has_thin && accumulate { batch.len(given) } else { 0 })?;
-        let thin = arena.take(if has_thin { together.len(rank) } else { 0 })?;
-        let hidden = arena.take(group.len(given))?;
-        let logits = arena.take(group.len(stack.outputs()))?;
-        let scratch = arena.take(stack.scratch_around(layer, panel))?;
-        let staged = match &first_layer {
-            Some(first) if !stays_sparse => arena.take(panel.len(first.outputs))?,
-            _ => Default::default(),
-        };
-        for index in 0..batch.panels() {
-            let part = batch.panel(index);
-            match (bag, &first_layer) {
-                (Some(bag), Some(first)) if stays_sparse => {
-                    let base = panel_of_mut(base, given, index);
-                    first.run(
-                        kernel,
-                        bag.part(index * LANES, LANES),
-                        fixed,
-                        index,
-                        &parameters,
-                        base,
-                    )?;
-                    continue;
-                }
-                (Some(bag), Some(first)) => {
-                    first.run(
-                        kernel,
-                        bag.part(index * LANES, LANES),
-                        fixed,
-                        index,
-                        &parameters,
-                        staged,
-                    )?;
-                    let x = panel_of_mut(x, taken, index);
-                    stack.forward(kernel, 1..layer, part, &parameters, staged, scratch, x)?;
-                }
-                _ if layer == 0 => {}
-                _ => {
-                    let input = panel_of(samples.inputs, stack.inputs(), index);
-                    let x = panel_of_mut(x, taken, index);
-                    stack.forward(kernel, 0..layer, part, &parameters, input, scratch, x)?;
-                }
-            }
-            if has_thin {
-                let x = panel_of(if layer == 0 { samples.inputs } else { x }, taken, index);
-                let base = panel_of_mut(base, given, index);
-                stack.forward(kernel, layer..layer + 1, part, &parameters, x, scratch, base)?;
-            }
-        }
-        let mut prefix = Self {
-            kernel,
-            stack,
-            parameters,
-            layer,
-            taken,
-            given,
-            inputs,
-            outputs,
-            samples,
-            bag: bag.filter(|_| stays_sparse),
-            fixed: fixed.filter(|_| stays_sparse),
-            x: if layer == 0 { samples.inputs } else { x },
-            base,
-            current,
-            thin,
-            hidden,
-            logits,
-            scratch,
-        };
-        prefix.restore();
-        Ok(prefix)
+    /// The layers.
+    pub fn stack(&self) -> &'a Stack {
+        self.stack
     }
 
     /// Inputs of the edited layer: rows of its weights (taps of a convolution).
@@ -391,27 +191,5 @@ impl<'a> Prefix<'a> {
     /// The network with its layer changed, to be run.
     pub fn with<'p>(&'p mut self, change: Change<'p>) -> Changed<'p, 'a> {
         Changed::new(self, change)
-    }
-}
-
-/// Sizes of the edited layer.
-#[derive(Clone, Copy, Default)]
-struct Sizes {
-    /// Features that it takes and gives.
-    taken: usize,
-    given: usize,
-    /// Its weights as a matrix.
-    inputs: usize,
-    outputs: usize,
-    /// Whether there is a thin form.
-    thin: bool,
-}
-
-impl Sizes {
-    fn of(stack: &Stack, layer: usize) -> Option<Self> {
-        let layer = stack.layers().get(layer)?;
-        let (inputs, outputs) = layer.kind().matrix()?;
-        let thin = matches!(layer.kind(), Kind::Dense { .. });
-        Some(Self { taken: layer.inputs(), given: layer.outputs(), inputs, outputs, thin })
     }
 }

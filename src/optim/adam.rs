@@ -23,7 +23,9 @@ impl Default for AdamConfig {
 }
 
 /// Adam's state for one slice of parameters.
-#[derive(Debug)]
+///
+/// That of no parameters is the default.
+#[derive(Debug, Default)]
 pub struct Adam<'a> {
     config: AdamConfig,
     m: &'a mut [f32],

@@ -115,6 +115,7 @@ const fn smaller(a: usize, b: usize) -> usize {
 }
 
 /// All buffers, cut from one slab.
+#[derive(Default)]
 pub(super) struct Memory<'a> {
     pub(super) params: &'a mut [f32],
     /// The parameters before the update that runs.
@@ -157,6 +158,7 @@ pub(super) struct Memory<'a> {
 }
 
 /// The samples of one gradient step, gathered in order.
+#[derive(Default)]
 pub(super) struct Minibatch<'a> {
     pub(super) actions: &'a mut [f32],
     pub(super) log_probs: &'a mut [f32],
@@ -167,10 +169,11 @@ pub(super) struct Minibatch<'a> {
 impl<'a> Memory<'a> {
     /// Cuts everything, or takes nothing.
     pub(super) fn carve(
+        &mut self,
         sizes: &Sizes,
         adam: AdamConfig,
         arena: &mut Arena<'a>,
-    ) -> Result<Self, TooSmall> {
+    ) -> Result<(), TooSmall> {
         let (need, left) = (sizes.need(), arena.left());
         if need.f32s > left.f32s {
             return Err(TooSmall { need: need.f32s, have: left.f32s });
@@ -179,7 +182,7 @@ impl<'a> Memory<'a> {
             return Err(TooSmall { need: need.u32s, have: left.u32s });
         }
         let samples = sizes.samples;
-        Ok(Self {
+        *self = Self {
             params: arena.take(sizes.parameters)?,
             good: arena.take(sizes.parameters)?,
             gradient: arena.take(sizes.parameters)?,
@@ -214,7 +217,8 @@ impl<'a> Memory<'a> {
             scratch: arena.take(sizes.scratch)?,
             output: arena.take(sizes.output)?,
             tape: arena.take(sizes.tape)?,
-        })
+        };
+        Ok(())
     }
 }
 

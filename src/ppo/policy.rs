@@ -62,6 +62,22 @@ impl FlatPolicy {
     /// [`PpoError::ActionSpace`] or [`PpoError::ObservationSpace`] for spaces that cannot be acted
     /// in, [`PpoError::Config`] and [`PpoError::Network`] for networks that cannot be built.
     pub fn new(config: &Config, spec: &Spec) -> Result<Self, PpoError> {
+        let mut policy = Self::EMPTY;
+        policy.build(config, spec)?;
+        Ok(policy)
+    }
+
+    /// Nothing, to be [built](Self::build).
+    pub(super) const EMPTY: Self = Self {
+        network: Stack::new([0; 3]),
+        value: None,
+        actions: Space { len: 0, low: 0.0, high: 0.0 },
+        squash: Squash::Clip,
+        fixed: false,
+    };
+
+    /// Builds the networks in their place.
+    pub(super) fn build(&mut self, config: &Config, spec: &Spec) -> Result<(), PpoError> {
         config.validate()?;
         let Space { len, low, high } = spec.action;
         if len == 0 || !low.is_finite() || !high.is_finite() || low >= high {
@@ -70,17 +86,14 @@ impl FlatPolicy {
         if spec.observation.len == 0 {
             return Err(PpoError::ObservationSpace);
         }
-        let value = match config.baseline {
-            Baseline::Network => Some(Shape::new(config, spec.observation.len, 1).stack()?),
-            Baseline::Constant => None,
-        };
-        Ok(Self {
-            network: Shape::new(config, spec.observation.len, len).stack()?,
-            value,
-            actions: spec.action,
-            squash: config.squash,
-            fixed: config.fixed_observation,
-        })
+        self.actions = spec.action;
+        (self.squash, self.fixed) = (config.squash, config.fixed_observation);
+        Shape::new(config, spec.observation.len, len).build(&mut self.network)?;
+        if config.baseline == Baseline::Network {
+            let value = self.value.insert(const { Stack::new([0; 3]) });
+            Shape::new(config, spec.observation.len, 1).build(value)?;
+        }
+        Ok(())
     }
 
     /// Number of parameters, the log-stds and the value network's included.

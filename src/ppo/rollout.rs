@@ -18,6 +18,8 @@ impl Ppo<'_> {
     /// # Errors
     /// [`PpoError::Environments`], [`PpoError::OtherSpaces`], [`PpoError::ObservationVaries`],
     /// [`PpoError::NotFinite`], and whatever an environment answers.
+    // Where there is little stack, that of the parts of an update is not added up.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn collect(&mut self, envs: &mut [&mut dyn Env]) -> Result<(), PpoError> {
         self.check_environments(envs)?;
         if !self.started {
@@ -66,6 +68,7 @@ impl Ppo<'_> {
     }
 
     /// Stores what an environment shows now. True when it differs from the step before.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn observe(&mut self, index: usize, step: usize) -> Result<bool, PpoError> {
         let len = self.spec.observation.len;
         let memory = &mut self.memory;
@@ -96,6 +99,7 @@ impl Ppo<'_> {
     }
 
     /// The means of all environments for the observations of a step.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn compute_means(&mut self, step: usize) -> Result<(), PpoError> {
         let (len, actions) = (self.spec.observation.len, self.spec.action.len);
         let environments = self.config.environments;
@@ -126,6 +130,7 @@ impl Ppo<'_> {
         Ok(())
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     fn act_in(&mut self, index: usize, step: usize, env: &mut dyn Env) -> Result<(), PpoError> {
         let (len, actions) = (self.spec.observation.len, self.spec.action.len);
         let sample = index * self.config.rollout + step;

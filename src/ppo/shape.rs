@@ -84,20 +84,21 @@ impl Shape {
         total
     }
 
-    /// The network itself, without parameters.
-    pub(super) fn stack(&self) -> Result<Stack, StackError> {
-        let mut stack = Stack::new([self.inputs(), 1, 1]);
+    /// The network itself, without parameters, in the place of what `stack` was.
+    #[inline(never)]
+    pub(super) fn build(&self, stack: &mut Stack) -> Result<(), StackError> {
+        *stack = Stack::new([self.inputs(), 1, 1]);
         if self.fixed {
-            self.activate(&mut stack)?;
+            self.activate(stack)?;
         }
         let outputs = self.widths.iter().skip(1).take(self.layers);
         for ((&outputs, name), layer) in outputs.zip(["fc1", "fc2", "fc3", "fc4"]).zip(1..) {
             stack.dense(name, outputs)?;
             if layer < self.layers {
-                self.activate(&mut stack)?;
+                self.activate(stack)?;
             }
         }
-        Ok(stack)
+        Ok(())
     }
 
     fn activate(&self, stack: &mut Stack) -> Result<(), StackError> {

@@ -139,21 +139,22 @@ impl<'a> Ppo<'a> {
         seed: u64,
         arena: &mut Arena<'a>,
     ) -> Result<Self, PpoError> {
-        let policy = FlatPolicy::new(&config, spec)?;
-        let Config { adam_beta1, adam_beta2, adam_epsilon, .. } = config;
-        let adam = AdamConfig { beta1: adam_beta1, beta2: adam_beta2, epsilon: adam_epsilon };
-        let memory = Memory::carve(&Sizes::new(&config, spec), adam, arena)?;
-        let mut policy_rng = Rng::new(seed, Purpose::Policy);
-        policy.initialise(&config, &mut policy_rng, memory.params)?;
-        memory.spread.fill(1.0);
-        let mut ppo = Self {
-            config,
+        let mut ppo = Self::unprepared(config, spec, seed);
+        ppo.prepare(arena)?;
+        Ok(ppo)
+    }
+
+    /// A trainer without networks and memory. [`prepare`](Self::prepare) makes it in its place what [`new`](Self::new)
+    /// gives, for machines with too little stack to move it.
+    #[inline(always)]
+    pub fn unprepared(config: Config, spec: &Spec, seed: u64) -> Self {
+        Self {
+            policy: FlatPolicy::EMPTY,
             spec: *spec,
-            policy,
             kernel: Kernel::auto(),
-            memory,
+            memory: Memory::default(),
             fixed: Fixed { scale: 1.0, norm_weight: 1.0 },
-            policy_rng,
+            policy_rng: Rng::new(seed, Purpose::Policy),
             action_rng: Rng::new(seed, Purpose::Action),
             minibatch_rng: Rng::new(seed, Purpose::Minibatch),
             environment_rng: Rng::new(seed, Purpose::Environment),
@@ -165,15 +166,36 @@ impl<'a> Ppo<'a> {
             update: 0,
             steps: 0,
             episodes: 0,
-        };
-        ppo.schedule(0.0);
-        Ok(ppo)
+            config,
+        }
+    }
+
+    /// Builds the networks, takes all memory and draws initial parameters: once, before training.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[inline(never)]
+    pub fn prepare(&mut self, arena: &mut Arena<'a>) -> Result<(), PpoError> {
+        let Self { config, spec, policy, memory, policy_rng, .. } = self;
+        policy.build(config, spec)?;
+        let &mut Config { adam_beta1, adam_beta2, adam_epsilon, .. } = config;
+        let adam = AdamConfig { beta1: adam_beta1, beta2: adam_beta2, epsilon: adam_epsilon };
+        memory.carve(&Sizes::new(config, spec), adam, arena)?;
+        policy.initialise(config, policy_rng, memory.params)?;
+        memory.spread.fill(1.0);
+        self.schedule(0.0);
+        Ok(())
     }
 
     /// Runs on another kernel; no bit changes.
     pub fn with_kernel(mut self, kernel: Kernel) -> Self {
-        self.kernel = kernel;
+        self.set_kernel(kernel);
         self
+    }
+
+    /// As [`with_kernel`](Self::with_kernel), in its place.
+    pub fn set_kernel(&mut self, kernel: Kernel) {
+        self.kernel = kernel;
     }
 
     /// Sets learning rate and noise for an update that lies at `progress` (0 the first, 1 the last)

@@ -16,6 +16,7 @@ impl Ppo<'_> {
     ///
     /// # Errors
     /// [`PpoError::Diverged`]; the parameters are then as before the call.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn learn(&mut self) -> Result<Statistics, PpoError> {
         self.memory.good.copy_from_slice(self.memory.params);
         let result = self.try_learn();
@@ -67,6 +68,7 @@ impl Ppo<'_> {
     }
 
     /// Values of all observations of the rollout.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn evaluate(&mut self) -> Result<(), PpoError> {
         let len = self.spec.observation.len;
         let samples = self.config.samples();
@@ -170,6 +172,7 @@ impl Ppo<'_> {
     }
 
     /// The surrogate's and the entropy's gradient.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn policy_gradient(&mut self, range: Range<usize>, batch: Batch) -> Result<Seen, PpoError> {
         let (policy, memory) = (&self.policy, &mut self.memory);
         let (config, count, actions) = (&self.config, range.len(), policy.actions());
@@ -211,6 +214,7 @@ impl Ppo<'_> {
     }
 
     /// The gradient of the value loss, and the loss.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn value_gradient(&mut self, range: Range<usize>, batch: Batch) -> Result<f32, PpoError> {
         let (policy, memory) = (&self.policy, &mut self.memory);
         let Some(network) = &policy.value else { return Ok(0.0) };

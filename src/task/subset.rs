@@ -32,6 +32,7 @@ impl Subset<'_> {
 }
 
 /// As [`Task::score`](super::Task::score).
+#[inline(never)]
 pub(super) fn score(
     subset: Subset<'_>,
     kind: RewardKind,

@@ -3,7 +3,7 @@
 use super::subset::{self, Subset};
 use super::{Score, Task};
 use crate::error::ShapeError;
-use crate::kernel::LANES;
+use crate::kernel::{Kernel, LANES};
 use crate::model::{Forward, ForwardError, Logits, Split};
 
 /// A set of classes below 256.
@@ -196,94 +196,134 @@ impl Task for Unlearning<'_> {
         if let Some(subset) = self.subset {
             return subset::score(subset, self.kind, labels, net, split);
         }
-        let (forget, gone) = (self.forget, self.gone);
-        let (kind, kernel) = (self.kind, net.kernel());
-        // Sums over retain and forget samples in the order of the samples; f64 keeps them exact.
-        let (mut sums, mut counts) = ([0.0f64; 2], [0usize; 2]);
+        let kernel = net.kernel();
+        let mut tally = Tally { task: self, labels, sums: [0.0; 2], counts: [0; 2] };
         let mut fault = Ok(());
-        net.for_each_logits(&mut |logits| {
-            let ours = of_panel(labels, &logits);
-            for class in gone.iter() {
-                let (batch, classes) = (logits.batch, logits.classes);
-                for sample in 0..batch.samples() {
-                    let at = batch.at(classes, sample, usize::from(class));
-                    if let Some(logit) = logits.values.get_mut(at) {
-                        *logit = f32::NEG_INFINITY;
-                    }
-                }
-            }
-            match kind {
-                RewardKind::Accuracy if !gone.is_empty() => {
-                    let mut predicted = [0u32; LANES];
-                    fault = fault.and(predict(kernel, &logits, &mut predicted));
-                    for (&label, &class) in ours.iter().zip(&predicted) {
-                        if gone.contains(label) {
-                            continue;
-                        }
-                        let forgotten =
-                            |class| u8::try_from(class).is_ok_and(|c| forget.contains(c));
-                        let part = usize::from(forget.contains(label));
-                        counts[part] += 1;
-                        let hit =
-                            if part == 1 { forgotten(class) } else { class == u32::from(label) };
-                        sums[part] += f64::from(u8::from(hit));
-                    }
-                }
-                RewardKind::Accuracy => {
-                    let mut predicted = [0u32; LANES];
-                    fault = fault.and(predict(kernel, &logits, &mut predicted));
-                    // One forgotten class is the common case, and compares without a table; a whole
-                    // panel of classes that are bytes compares sixteen at a time.
-                    let counted = match (forget.only(), ours.first_chunk::<LANES>()) {
-                        (Some(class), Some(ours)) if logits.classes <= 256 => {
-                            let mut bytes = [0u8; LANES];
-                            bytes
-                                .iter_mut()
-                                .zip(predicted)
-                                .for_each(|(to, class)| *to = class as u8);
-                            count(ours, &bytes, |other| other == class)
-                        }
-                        (Some(class), _) => {
-                            count(ours, &predicted, |other| other == u32::from(class))
-                        }
-                        (None, _) => count(ours, &predicted, |class| {
-                            u8::try_from(class).is_ok_and(|class| forget.contains(class))
-                        }),
-                    };
-                    counts[0] += ours.len() - counted.forget;
-                    counts[1] += counted.forget;
-                    sums[0] += counted.right as f64;
-                    sums[1] += counted.still as f64;
-                }
-                RewardKind::Probability => {
-                    let Logits { batch, classes, values, .. } = logits;
-                    fault = fault.and(kernel.softmax(batch, classes, values));
-                    let p = |sample, class: u8| {
-                        let at = batch.at(classes, sample, usize::from(class));
-                        f64::from(values.get(at).copied().unwrap_or(0.0))
-                    };
-                    for (sample, &label) in ours.iter().enumerate() {
-                        if gone.contains(label) {
-                            continue;
-                        }
-                        let forgotten = forget.contains(label);
-                        let part = usize::from(forgotten);
-                        counts[part] += 1;
-                        sums[part] += if forgotten && forget.len() > 1 {
-                            forget.iter().map(|class| p(sample, class)).sum()
-                        } else {
-                            p(sample, label)
-                        };
-                    }
-                }
-            }
-        })?;
+        net.for_each_logits(&mut |logits| fault = fault.and(tally.add(kernel, logits)))?;
         fault?;
-        if counts.contains(&0) {
+        tally.score()
+    }
+}
+
+/// Sums over retain and forget samples in the order of the samples; f64 keeps them exact.
+struct Tally<'t> {
+    task: &'t Unlearning<'t>,
+    labels: &'t [u8],
+    sums: [f64; 2],
+    counts: [usize; 2],
+}
+
+/// Ways to count are not inlined where there is little stack, so that theirs is not added up.
+impl Tally<'_> {
+    fn add(&mut self, kernel: Kernel, mut logits: Logits<'_>) -> Result<(), ShapeError> {
+        let any_gone = self.task.gone != ClassSet::EMPTY;
+        if any_gone {
+            leave_out(&self.task.gone, &mut logits);
+        }
+        match self.task.kind {
+            RewardKind::Accuracy if any_gone => self.add_answers(kernel, &logits),
+            RewardKind::Accuracy => self.add_answers_of_all(kernel, &logits),
+            RewardKind::Probability => {
+                kernel.softmax(logits.batch, logits.classes, logits.values)?;
+                self.add_probabilities(&logits);
+                Ok(())
+            }
+        }
+    }
+
+    /// Where classes are gone.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn add_answers(&mut self, kernel: Kernel, logits: &Logits<'_>) -> Result<(), ShapeError> {
+        let Unlearning { forget, gone, .. } = self.task;
+        let mut predicted = [0u32; LANES];
+        predict(kernel, logits, &mut predicted)?;
+        for (&label, &class) in of_panel(self.labels, logits).iter().zip(&predicted) {
+            if gone.contains(label) {
+                continue;
+            }
+            let forgotten = |class| u8::try_from(class).is_ok_and(|c| forget.contains(c));
+            let part = usize::from(forget.contains(label));
+            self.counts[part] += 1;
+            let hit = if part == 1 { forgotten(class) } else { class == u32::from(label) };
+            self.sums[part] += f64::from(u8::from(hit));
+        }
+        Ok(())
+    }
+
+    /// Where none is.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn add_answers_of_all(
+        &mut self,
+        kernel: Kernel,
+        logits: &Logits<'_>,
+    ) -> Result<(), ShapeError> {
+        let forget = &self.task.forget;
+        let ours = of_panel(self.labels, logits);
+        let mut predicted = [0u32; LANES];
+        predict(kernel, logits, &mut predicted)?;
+        // One forgotten class is the common case, and compares without a table; a whole
+        // panel of classes that are bytes compares sixteen at a time.
+        let counted = match (forget.only(), ours.first_chunk::<LANES>()) {
+            (Some(class), Some(ours)) if logits.classes <= 256 => {
+                let mut bytes = [0u8; LANES];
+                bytes.iter_mut().zip(predicted).for_each(|(to, class)| *to = class as u8);
+                count(ours, &bytes, |other| other == class)
+            }
+            (Some(class), _) => count(ours, &predicted, |other| other == u32::from(class)),
+            (None, _) => count(ours, &predicted, |class| {
+                u8::try_from(class).is_ok_and(|class| forget.contains(class))
+            }),
+        };
+        self.counts[0] += ours.len() - counted.forget;
+        self.counts[1] += counted.forget;
+        self.sums[0] += counted.right as f64;
+        self.sums[1] += counted.still as f64;
+        Ok(())
+    }
+
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn add_probabilities(&mut self, logits: &Logits<'_>) {
+        let Unlearning { forget, gone, .. } = self.task;
+        let &Logits { batch, classes, ref values, .. } = logits;
+        let p = |sample, class: u8| {
+            let at = batch.at(classes, sample, usize::from(class));
+            f64::from(values.get(at).copied().unwrap_or(0.0))
+        };
+        for (sample, &label) in of_panel(self.labels, logits).iter().enumerate() {
+            if gone.contains(label) {
+                continue;
+            }
+            let forgotten = forget.contains(label);
+            let part = usize::from(forgotten);
+            self.counts[part] += 1;
+            self.sums[part] += if forgotten && forget.len() > 1 {
+                forget.iter().map(|class| p(sample, class)).sum()
+            } else {
+                p(sample, label)
+            };
+        }
+    }
+
+    fn score(&self) -> Result<Score, ForwardError> {
+        if self.counts.contains(&0) {
             return Err(ForwardError::Failed("the retain or the forget set has no samples"));
         }
-        let mean = |part: usize| (sums[part] / counts[part] as f64) as f32;
+        let mean = |part: usize| (self.sums[part] / self.counts[part] as f64) as f32;
         Ok(Score { utility: mean(0), edit: 1.0 - mean(1) })
+    }
+}
+
+/// Takes classes out of every softmax and argmax.
+#[cfg_attr(target_os = "none", inline(never))]
+fn leave_out(gone: &ClassSet, logits: &mut Logits<'_>) {
+    let (batch, classes) = (logits.batch, logits.classes);
+    for class in gone.iter() {
+        for sample in 0..batch.samples() {
+            let at = batch.at(classes, sample, usize::from(class));
+            if let Some(logit) = logits.values.get_mut(at) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
     }
 }
 

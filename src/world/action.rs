@@ -51,7 +51,7 @@ impl Change {
 
     /// For a shift: `U·s·u/r`, so that `V · scaled U` is what is added.
     pub fn scale(&self, u: &[f32], scaled: &mut [f32]) {
-        let factor = self.step / self.rank as f32;
+        let factor = self.factor();
         for (to, &from) in scaled.iter_mut().zip(u) {
             *to = factor * from;
         }
@@ -76,18 +76,57 @@ impl Change {
         ShapeError::check("action", self.action_len(), action.len())?;
         ShapeError::check("scratch", self.need().f32s, scratch.len())?;
         let (u, v) = self.factors(action);
-        let (rows, rank, outputs) = (Batch::rows(self.inputs), self.rank, self.outputs);
-        match self.kind {
-            WorldKind::Mask => {
-                kernel.dense_forward(rows, rank, outputs, u, Start::Zero, v, out)?;
-                kernel.mask(weights, self.step / rank as f32, out)
-            }
-            WorldKind::Shift => {
-                self.scale(u, scratch);
-                let start = Start::Values(weights);
-                kernel.dense_forward(rows, rank, outputs, scratch, start, v, out)
-            }
+        if self.kind == WorldKind::Shift {
+            self.scale(u, scratch);
         }
+        let u = if self.kind == WorldKind::Shift { scratch } else { u };
+        self.form_of(kernel, u, v, weights, out)
+    }
+
+    /// As [`form`](Self::form), in no other memory: a shift leaves U scaled in the action.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when a slice has another length than the change's shape.
+    pub fn form_in_place(
+        &self,
+        kernel: Kernel,
+        action: &mut [f32],
+        weights: &[f32],
+        out: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        ShapeError::check("action", self.action_len(), action.len())?;
+        if self.kind == WorldKind::Shift {
+            let factor = self.factor();
+            action.iter_mut().take(self.rank * self.outputs).for_each(|value| *value *= factor);
+        }
+        let (u, v) = self.factors(action);
+        self.form_of(kernel, u, v, weights, out)
+    }
+
+    /// U is scaled for a shift.
+    fn form_of(
+        &self,
+        kernel: Kernel,
+        u: &[f32],
+        v: &[f32],
+        weights: &[f32],
+        out: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        let (rows, rank, outputs) = (Batch::rows(self.inputs), self.rank, self.outputs);
+        let start = match self.kind {
+            WorldKind::Mask => Start::Zero,
+            WorldKind::Shift => Start::Values(weights),
+        };
+        kernel.dense_forward(rows, rank, outputs, u, start, v, out)?;
+        match self.kind {
+            WorldKind::Mask => kernel.mask(weights, self.step / rank as f32, out),
+            WorldKind::Shift => Ok(()),
+        }
+    }
+
+    /// s·u/r of a shift.
+    fn factor(&self) -> f32 {
+        self.step / self.rank as f32
     }
 }
 
@@ -97,27 +136,26 @@ pub(super) fn carry_out(clip: bool, action: &[f32], to: &mut [f32]) -> Result<()
     if expected != found {
         return Err(EnvError::Length { what: "the action", expected, found });
     }
+    to.copy_from_slice(action);
+    keep_inside(clip, to)
+}
+
+/// Checks an action and makes it what will be carried out.
+pub(super) fn keep_inside(clip: bool, action: &mut [f32]) -> Result<(), EnvError> {
     // No early exit, so that the loop takes vectors: actions are seldom out of range.
     let inside = |value: &f32| (*value >= -1.0) & (*value <= 1.0);
     if action.iter().fold(true, |all, value| all & inside(value)) {
-        to.copy_from_slice(action);
         return Ok(());
     }
     if let Some(index) = action.iter().position(|value| !value.is_finite()) {
         return Err(EnvError::NotFinite { index });
     }
-    let outside = action.iter().position(|value| !inside(value));
-    match (outside, clip) {
-        (Some(index), false) => {
-            let value = action.get(index).copied().unwrap_or_default();
-            return Err(EnvError::OutOfRange { index, value });
-        }
-        (Some(_), true) => {
-            for (to, &from) in to.iter_mut().zip(action) {
-                *to = from.clamp(-1.0, 1.0);
-            }
-        }
-        (None, _) => {}
+    if clip {
+        action.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0));
+        return Ok(());
     }
-    Ok(())
+    match action.iter().enumerate().find(|(_, value)| !inside(value)) {
+        Some((index, &value)) => Err(EnvError::OutOfRange { index, value }),
+        None => Ok(()),
+    }
 }

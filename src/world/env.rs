@@ -33,7 +33,8 @@ pub struct World<'a> {
     /// Nothing has been edited since the last reset, so the weights are the original ones: a reset
     /// need not copy them.
     pub(super) pristine: bool,
-    /// The action as carried out (clipped, if so configured).
+    /// The action as carried out (clipped, if so configured); factors U of a shift are scaled as they are added, once
+    /// weights have been formed.
     pub(super) action: &'a mut [f32],
     /// Steps taken in this episode; `None` when none is running.
     pub(super) time: Option<usize>,
@@ -113,12 +114,9 @@ impl<'a> World<'a> {
         task: &'a mut dyn Task,
         arena: &mut Arena<'a>,
     ) -> Result<Self, WorldError> {
-        config.validate()?;
-        let (rank, accumulate) = (config.rank, accumulates(&config));
-        let first = layers.first().copied().ok_or(NO_LAYER)?;
-        let prefix =
-            Prefix::new(kernel, stack, parameters, first, samples, rank, accumulate, arena)?;
-        Self::around(config, kernel, stack, prefix, layers, task, arena)
+        let mut world = Self::unopened(config, kernel, stack, parameters, samples, task);
+        world.open(layers, arena)?;
+        Ok(world)
     }
 
     /// As [`new`](Self::new) over sparse samples; the first layer is dense and takes them as they are.
@@ -139,23 +137,60 @@ impl<'a> World<'a> {
         task: &'a mut dyn Task,
         arena: &mut Arena<'a>,
     ) -> Result<Self, WorldError> {
-        config.validate()?;
-        let (rank, accumulate) = (config.rank, accumulates(&config));
-        let prefix =
-            Prefix::sparse(kernel, stack, parameters, layer, samples, rank, accumulate, arena)?;
-        Self::around(config, kernel, stack, prefix, &[layer], task, arena)
+        let prefix = Prefix::unrun_sparse(kernel, stack, parameters, samples);
+        let mut world = Self::around(config, kernel, prefix, task);
+        world.open(&[layer], arena)?;
+        Ok(world)
     }
 
-    fn around(
+    /// A world that has not looked at its network. [`open`](Self::open) makes it in its place what [`new`](Self::new)
+    /// gives, for machines with too little stack to move it.
+    #[inline(always)]
+    pub fn unopened(
         config: Config,
         kernel: Kernel,
-        stack: &Stack,
-        prefix: Prefix<'a>,
-        layers: &[usize],
+        stack: &'a Stack,
+        parameters: impl Into<Parameters<'a>>,
+        samples: Samples<'a>,
         task: &'a mut dyn Task,
-        arena: &mut Arena<'a>,
-    ) -> Result<Self, WorldError> {
-        let mut parts = Vec::new();
+    ) -> Self {
+        Self::around(config, kernel, Prefix::unrun(kernel, stack, parameters, samples), task)
+    }
+
+    #[inline(always)]
+    fn around(config: Config, kernel: Kernel, prefix: Prefix<'a>, task: &'a mut dyn Task) -> Self {
+        Self {
+            config,
+            kernel,
+            change: Change::new(&config, 1.0, 0, 0),
+            parts: Vec::new(),
+            pristine: true,
+            action: &mut [],
+            prefix,
+            task,
+            time: None,
+            value: 0.0,
+            original: Score::default(),
+        }
+    }
+
+    /// Runs the network up to the layers, in rising order, and scores it unedited: once.
+    ///
+    /// # Errors
+    /// As [`over`](Self::over).
+    pub fn open(&mut self, layers: &[usize], arena: &mut Arena<'a>) -> Result<(), WorldError> {
+        self.config.validate()?;
+        let first = layers.first().copied().ok_or(NO_LAYER)?;
+        self.prefix.run(first, self.config.rank, accumulates(&self.config), arena)?;
+        self.lay_out(layers, arena)?;
+        Ok(self.measure()?)
+    }
+
+    /// Takes the memory of the layers.
+    #[inline(never)]
+    fn lay_out(&mut self, layers: &[usize], arena: &mut Arena<'a>) -> Result<(), WorldError> {
+        let stack = self.prefix.stack();
+        self.parts.clear();
         let mut actions = 0;
         for (index, &layer) in layers.iter().enumerate() {
             if layers.get(index + 1).is_some_and(|&next| next <= layer) {
@@ -164,27 +199,13 @@ impl<'a> World<'a> {
             let kind = stack.layers().get(layer).map(|layer| layer.kind());
             let (inputs, outputs) =
                 kind.and_then(|kind| kind.matrix()).ok_or(ForwardError::NoWeights { layer })?;
-            let change = Change::new(&config, 1.0, inputs, outputs);
+            let change = Change::new(&self.config, 1.0, inputs, outputs);
             actions += change.action_len();
-            let part = Part::new(layer, change, index > 0, config.horizon, arena)?;
-            parts.push(part).map_err(|_| ForwardError::Failed("too many layers are edited"))?;
+            let part = Part::new(layer, change, index > 0, self.config.horizon, arena)?;
+            self.parts.push(part).map_err(|_| TOO_MANY)?;
         }
-        let change = parts.first().map(|part| part.change).ok_or(NO_LAYER)?;
-        let mut world = Self {
-            config,
-            kernel,
-            change,
-            parts,
-            pristine: true,
-            action: arena.take(actions)?,
-            prefix,
-            task,
-            time: None,
-            value: 0.0,
-            original: Score::default(),
-        };
-        world.measure()?;
-        Ok(world)
+        self.action = arena.take(actions)?;
+        Ok(())
     }
 
     /// Takes units and the value of the unedited network anew.
@@ -316,12 +337,11 @@ impl Env for World<'_> {
         self.form()?;
         let value = self.value_of_trial()?;
         let last = time + 1 >= self.config.horizon;
-        let first = self.parts.first().filter(|_| accumulates(&self.config) && !last);
-        if let Some(first) = first.filter(|_| self.prefix.is_thin()) {
+        if accumulates(&self.config) && !last && self.prefix.is_thin() {
             let own = self.action.get(..self.change.action_len()).unwrap_or_default();
-            let (_, v) = self.change.factors(own);
+            let (u, v) = self.change.factors(own);
             self.prefix
-                .accumulate(self.change.rank, first.scratch, v)
+                .accumulate(self.change.rank, u, v)
                 .map_err(|_| EnvError::Failed("the action does not fit the layer"))?;
         }
         self.keep_trial();
@@ -356,6 +376,9 @@ impl Env for World<'_> {
         units_of_the_layer && self.prefix.rescale(factor) && self.measure().is_ok()
     }
 }
+
+const TOO_MANY: WorldError =
+    WorldError::Forward(ForwardError::Failed("too many layers are edited"));
 
 const NO_LAYER: WorldError = WorldError::Forward(ForwardError::Failed("there is no layer to edit"));
 

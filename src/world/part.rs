@@ -18,7 +18,6 @@ pub(super) struct Part<'a> {
     /// Weights being formed by a step; empty in episodes of one step, which begin at the unedited weights and so
     /// form theirs in `weights`.
     trial: &'a mut [f32],
-    pub(super) scratch: &'a mut [f32],
     /// Weights before the edit, for layers that the prefix cache runs with weights put into it; empty for its
     /// own.
     pub(super) original: &'a mut [f32],
@@ -40,7 +39,6 @@ impl<'a> Part<'a> {
             change,
             weights: arena.take(len)?,
             trial: arena.take(if horizon > 1 { len } else { 0 })?,
-            scratch: arena.take(change.need().f32s)?,
             original: arena.take(if behind { len } else { 0 })?,
             inverse: 1.0,
         })
@@ -64,22 +62,22 @@ impl<'a> Part<'a> {
         if self.trial.is_empty() { self.weights } else { self.trial }
     }
 
-    /// Forms the weights after `action`: on the unedited ones, which `unedited` holds for the prefix's own layer, or
+    /// Forms the weights after `action`, which a shift leaves scaled: on the unedited ones, which `unedited` holds for the prefix's own layer, or
     /// with `None` on the weights as edited so far.
     pub(super) fn form(
         &mut self,
         kernel: Kernel,
-        action: &[f32],
+        action: &mut [f32],
         unedited: Option<&[f32]>,
     ) -> Result<(), ShapeError> {
-        let Self { change, weights, trial, scratch, original, .. } = self;
+        let Self { change, weights, trial, original, .. } = self;
         match unedited {
             Some(unedited) => {
                 let unedited = if original.is_empty() { unedited } else { original };
                 let out = if trial.is_empty() { weights } else { trial };
-                change.form(kernel, action, unedited, scratch, out)
+                change.form_in_place(kernel, action, unedited, out)
             }
-            None => change.form(kernel, action, weights, scratch, trial),
+            None => change.form_in_place(kernel, action, weights, trial),
         }
     }
 
@@ -100,7 +98,7 @@ pub(super) fn parts_need(config: &Config, stack: &Stack, layers: &[usize]) -> Ne
         .map(|(index, (inputs, outputs))| {
             let change = Change::new(config, 1.0, inputs, outputs);
             let copies = 1 + usize::from(config.horizon > 1) + usize::from(index > 0);
-            change.need().and(Need::f32s(copies * inputs * outputs + change.action_len()))
+            Need::f32s(copies * inputs * outputs + change.action_len())
         })
         .fold(Need::default(), Need::and)
 }

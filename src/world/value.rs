@@ -1,8 +1,9 @@
 //! What an action makes of a world's weights, and what the network is then worth.
 
-use super::action::carry_out;
+use super::action::{carry_out, keep_inside};
 use super::config::{RewardForm, WorldKind};
 use super::env::World;
+use super::part::Part;
 use crate::env::EnvError;
 use crate::model::{self, ForwardError, Split};
 use crate::num;
@@ -36,10 +37,30 @@ impl World<'_> {
     /// # Errors
     /// [`EnvError`] as for a step.
     pub fn evaluate(&mut self, action: &[f32]) -> Result<f32, EnvError> {
+        self.take(action)?;
+        self.evaluate_taken()
+    }
+
+    /// As [`evaluate`](Self::evaluate), of the action that `draw` writes where the world keeps its own: agents with
+    /// little memory need no second place for it.
+    ///
+    /// # Errors
+    /// [`EnvError`] as for a step.
+    pub fn evaluate_drawn(&mut self, draw: &mut dyn FnMut(&mut [f32])) -> Result<f32, EnvError> {
+        self.draw(draw)?;
+        self.evaluate_taken()
+    }
+
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn draw(&mut self, draw: &mut dyn FnMut(&mut [f32])) -> Result<(), EnvError> {
+        draw(self.action);
+        keep_inside(self.config.clip, self.action)
+    }
+
+    fn evaluate_taken(&mut self) -> Result<f32, EnvError> {
         self.time = None;
         self.pristine = true;
         self.prefix.restore();
-        self.take(action)?;
         self.form()?;
         let value = self.value_of_trial()?;
         Ok(match self.config.reward {
@@ -59,27 +80,39 @@ impl World<'_> {
                 part.weights.copy_from_slice(original);
             }
         }
-        self.score(false, None)
+        self.score(false, false)
     }
 
     /// Score of the network with the weights that stand in the parts: those being tried, or those as edited
-    /// so far. `thin` says that the first layer's change can be carried out so.
-    fn score(
-        &mut self,
-        trial: bool,
-        thin: Option<model::Change<'_>>,
-    ) -> Result<Score, ForwardError> {
-        for part in self.parts.iter().skip(1) {
-            self.prefix.put(part.layer, if trial { part.tried() } else { part.weights })?;
-        }
-        let first = self.parts.first().ok_or(ForwardError::NoSamples)?;
-        let formed = model::Change::Weights(if trial { first.tried() } else { first.weights });
-        let mut net = self.prefix.with(thin.unwrap_or(formed));
-        let score = self.task.score(&mut net, Split::Reward);
-        for part in self.parts.iter().skip(1) {
-            self.prefix.put(part.layer, part.original)?;
-        }
+    /// so far. `thin` says that the first layer's change is carried out so, which takes what is tried.
+    fn score(&mut self, trial: bool, thin: bool) -> Result<Score, ForwardError> {
+        self.put_behind(|part| if trial { part.tried() } else { part.weights })?;
+        let score = self.score_first(trial, thin);
+        self.put_behind(|part| part.original)?;
         score
+    }
+
+    /// Gives weights to the edited layers behind the first.
+    fn put_behind(
+        &mut self,
+        weights: impl for<'p> Fn(&'p Part<'_>) -> &'p [f32],
+    ) -> Result<(), ForwardError> {
+        for part in self.parts.iter().skip(1) {
+            self.prefix.put(part.layer, weights(part))?;
+        }
+        Ok(())
+    }
+
+    fn score_first(&mut self, trial: bool, thin: bool) -> Result<Score, ForwardError> {
+        let first = self.parts.first().ok_or(ForwardError::NoSamples)?;
+        let change = if thin {
+            let own = self.action.get(..self.change.action_len()).unwrap_or_default();
+            let (u, v) = self.change.factors(own);
+            model::Change::LowRank { rank: self.change.rank, u, v }
+        } else {
+            model::Change::Weights(if trial { first.tried() } else { first.weights })
+        };
+        self.task.score(&mut self.prefix.with(change), Split::Reward)
     }
 
     pub(super) fn keep_trial(&mut self) {
@@ -96,10 +129,11 @@ impl World<'_> {
 
     /// Forms the weights after the action that was taken, in every part's `trial`.
     pub(super) fn form(&mut self) -> Result<(), EnvError> {
-        let mut rest = &*self.action;
+        let mut rest = &mut *self.action;
         let unedited = self.pristine.then(|| self.prefix.original());
         for part in &mut self.parts {
-            let (own, after) = rest.split_at_checked(part.change.action_len()).unwrap_or_default();
+            let (own, after) =
+                rest.split_at_mut_checked(part.change.action_len()).unwrap_or_default();
             rest = after;
             part.form(self.kernel, own, unedited)
                 .map_err(|_| EnvError::Failed("the action does not fit the layer"))?;
@@ -114,33 +148,15 @@ impl World<'_> {
     /// else as formed.
     pub(super) fn value_of_trial(&mut self) -> Result<f32, EnvError> {
         let failed = |_| EnvError::Failed("the edited network could not be scored");
-        let score = match self.config.kind {
-            WorldKind::Shift if self.prefix.is_thin() => self.score_thin(),
-            _ => self.score(true, None),
-        };
-        let value = self.reward_of(score.map_err(failed)?) - self.price();
+        let thin = self.config.kind == WorldKind::Shift && self.prefix.is_thin();
+        let score = self.score(true, thin).map_err(failed)?;
+        let value = self.reward_of(score) - self.price();
         if value.is_finite() { Ok(value) } else { Err(EnvError::Diverged) }
-    }
-
-    /// As [`score`](Self::score) of what is tried, the first layer thin.
-    fn score_thin(&mut self) -> Result<Score, ForwardError> {
-        let first = self.parts.first_mut().ok_or(ForwardError::NoSamples)?;
-        // Lent for the time of the pass: it lies beside what the pass changes.
-        let scratch = core::mem::take(&mut first.scratch);
-        let action = core::mem::take(&mut self.action);
-        let (_, v) =
-            self.change.factors(action.get(..self.change.action_len()).unwrap_or_default());
-        let thin = model::Change::LowRank { rank: self.change.rank, u: scratch, v };
-        let score = self.score(true, Some(thin));
-        self.action = action;
-        if let Some(first) = self.parts.first_mut() {
-            first.scratch = scratch;
-        }
-        score
     }
 
     /// μ·‖W′ − W‖²/‖W‖² of what is tried, the mean over the edited layers: each in units of its own, so that
     /// a rescale of one of them changes nothing.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn price(&self) -> f32 {
         if self.config.size_penalty == 0.0 {
             return 0.0;

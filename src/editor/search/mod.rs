@@ -13,7 +13,7 @@ mod sep_cma_es;
 
 pub use ars::{Ars, ArsConfig};
 pub use cma_es::CmaEs;
-pub use one_plus_one::OnePlusOneEs;
+pub use one_plus_one::{LeanOnePlusOneEs, OnePlusOneEs};
 pub use open_es::{OpenEs, OpenEsConfig};
 pub use selection::MAX_POPULATION;
 pub use sep_cma_es::SepCmaEs;

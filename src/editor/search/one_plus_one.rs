@@ -15,6 +15,45 @@ const FLOOR: f32 = 0.005;
 /// ties are successes.
 const CEILING: f32 = 10.0;
 
+/// The value of the parent, and the step size that success and failure make of it.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    sigma: f32,
+    value: Option<f32>,
+}
+
+impl Progress {
+    const START: Self = Self { sigma: START_SIGMA, value: None };
+
+    /// A child's number: N(0, .3²) at first, then around the parent's.
+    fn child(&self, parent: f32, z: f32) -> f32 {
+        if self.value.is_none() { START_SPREAD * z } else { parent + self.sigma * z }
+    }
+
+    /// Whether a child of this value replaces its parent of n numbers; NaN counts as a failure.
+    fn replaces(&self, value: f32) -> bool {
+        self.value.is_none_or(|held| value >= held) && !value.is_nan()
+    }
+
+    fn tell(&mut self, value: f32, n: usize) {
+        let n = n.max(1) as f32;
+        if self.replaces(value) {
+            if self.value.is_some() {
+                self.sigma *= libm::expf(1.6 / libm::sqrtf(n));
+                if self.sigma > CEILING {
+                    self.sigma = CEILING;
+                }
+            }
+            self.value = Some(value);
+        } else {
+            self.sigma *= libm::expf(-0.4 / libm::sqrtf(n));
+            if self.sigma < FLOOR {
+                self.sigma = FLOOR;
+            }
+        }
+    }
+}
+
 /// (1+1)-ES: the child replaces the parent when it is at least as good, so that a plateau is walked
 /// over. The step size is multiplied by `exp(1.6/√n)` after a success and by `exp(−0.4/√n)` after a
 /// failure, which balances at one success in five (Rechenberg 1973; Kern et al. 2004), and kept in
@@ -23,8 +62,7 @@ const CEILING: f32 = 10.0;
 pub struct OnePlusOneEs<'a> {
     parent: &'a mut [f32],
     child: &'a mut [f32],
-    sigma: f32,
-    value: Option<f32>,
+    progress: Progress,
 }
 
 impl<'a> OnePlusOneEs<'a> {
@@ -38,7 +76,7 @@ impl<'a> OnePlusOneEs<'a> {
     /// # Errors
     /// [`TooSmall`] when the arena holds less than [`need`](Self::need).
     pub fn new(n: usize, arena: &mut Arena<'a>) -> Result<Self, TooSmall> {
-        Ok(Self { parent: arena.take(n)?, child: arena.take(n)?, sigma: START_SIGMA, value: None })
+        Ok(Self { parent: arena.take(n)?, child: arena.take(n)?, progress: Progress::START })
     }
 
     /// A search that goes on from `point`, whose value is known.
@@ -53,15 +91,13 @@ impl<'a> OnePlusOneEs<'a> {
     ) -> Result<Self, TooSmall> {
         let search = Self::new(point.len(), arena)?;
         search.parent.copy_from_slice(point);
-        Ok(Self { sigma, value: Some(value), ..search })
+        Ok(Self { progress: Progress { sigma, value: Some(value) }, ..search })
     }
 
     /// Draws the next point: N(0, .3²) at first, then around the parent.
     pub fn ask(&mut self, rng: &mut Rng) {
-        let (first, sigma) = (self.value.is_none(), self.sigma);
         for (child, &parent) in self.child.iter_mut().zip(&*self.parent) {
-            let z = rng.normal();
-            *child = if first { START_SPREAD * z } else { parent + sigma * z };
+            *child = self.progress.child(parent, rng.normal());
         }
     }
 
@@ -72,23 +108,10 @@ impl<'a> OnePlusOneEs<'a> {
 
     /// Takes the value of the point; NaN counts as a failure.
     pub fn tell(&mut self, value: f32) {
-        let n = self.parent.len().max(1) as f32;
-        let first = self.value.is_none();
-        if self.value.is_none_or(|held| value >= held) && !value.is_nan() {
+        if self.progress.replaces(value) {
             self.parent.copy_from_slice(self.child);
-            self.value = Some(value);
-            if !first {
-                self.sigma *= libm::expf(1.6 / libm::sqrtf(n));
-                if self.sigma > CEILING {
-                    self.sigma = CEILING;
-                }
-            }
-        } else {
-            self.sigma *= libm::expf(-0.4 / libm::sqrtf(n));
-            if self.sigma < FLOOR {
-                self.sigma = FLOOR;
-            }
         }
+        self.progress.tell(value, self.parent.len());
     }
 
     /// The parent: the best point so far (the last of equals).
@@ -98,7 +121,65 @@ impl<'a> OnePlusOneEs<'a> {
 
     /// The step size.
     pub fn sigma(&self) -> f32 {
-        self.sigma
+        self.progress.sigma
+    }
+}
+
+/// [`OnePlusOneEs`] without memory for the child, the same bits: it is drawn where it is evaluated, and once more, from
+/// the same random numbers, into the parent that it replaces.
+#[derive(Debug)]
+pub struct LeanOnePlusOneEs<'a> {
+    parent: &'a mut [f32],
+    progress: Progress,
+    /// The stream of random numbers, and as it was before the child was drawn.
+    rng: Rng,
+    before: Rng,
+}
+
+impl<'a> LeanOnePlusOneEs<'a> {
+    /// The parent.
+    pub const fn need(n: usize) -> Need {
+        bounded(n)
+    }
+
+    /// A search over n numbers.
+    ///
+    /// # Errors
+    /// [`TooSmall`] when the arena holds less than [`need`](Self::need).
+    pub fn new(n: usize, rng: Rng, arena: &mut Arena<'a>) -> Result<Self, TooSmall> {
+        let parent = arena.take(n)?;
+        Ok(Self { parent, progress: Progress::START, before: rng.clone(), rng })
+    }
+
+    /// Draws the next point, of n numbers.
+    #[inline(never)]
+    pub fn ask(&mut self, child: &mut [f32]) {
+        self.before = self.rng.clone();
+        for (child, &parent) in child.iter_mut().zip(&*self.parent) {
+            *child = self.progress.child(parent, self.rng.normal());
+        }
+    }
+
+    /// Takes the value of the point that was drawn last; NaN counts as a failure.
+    // Not inlined: whoever evaluates need not hold what this holds.
+    #[inline(never)]
+    pub fn tell(&mut self, value: f32) {
+        if self.progress.replaces(value) {
+            for parent in &mut *self.parent {
+                *parent = self.progress.child(*parent, self.before.normal());
+            }
+        }
+        self.progress.tell(value, self.parent.len());
+    }
+
+    /// The parent: the best point so far (the last of equals).
+    pub fn mean(&self) -> &[f32] {
+        self.parent
+    }
+
+    /// The step size.
+    pub fn sigma(&self) -> f32 {
+        self.progress.sigma
     }
 }
 
@@ -119,6 +200,32 @@ mod tests {
             search.tell(value(search.candidate()));
         }
         assert!(value(search.mean()) > -1e-3, "{}", value(search.mean()));
+    }
+
+    #[test]
+    fn without_memory_for_the_child_it_is_the_same_search() {
+        // An odd number: a stream keeps the second of two normals.
+        const N: usize = 7;
+        let value = |x: &[f32]| -x.iter().map(|x| (x - 0.5) * (x - 0.5)).sum::<f32>();
+        let mut slab = [0.0; 3 * N];
+        assert_eq!(LeanOnePlusOneEs::need(N).and(OnePlusOneEs::need(N)).f32s, slab.len());
+        let mut arena = Arena::new(&mut slab, &mut []);
+        let mut rng = Rng::new(5, Purpose::Search);
+        let mut search = OnePlusOneEs::new(N, &mut arena).unwrap();
+        let mut lean = LeanOnePlusOneEs::new(N, rng.clone(), &mut arena).unwrap();
+        assert!(LeanOnePlusOneEs::new(1, rng.clone(), &mut arena).is_err());
+        let (mut child, mut kept) = ([0.0; N], 0);
+        for round in 0..200 {
+            search.ask(&mut rng);
+            lean.ask(&mut child);
+            assert_eq!(search.candidate(), &child);
+            let value = if round % 50 == 3 { f32::NAN } else { value(&child) };
+            search.tell(value);
+            lean.tell(value);
+            assert_eq!((search.mean(), search.sigma()), (lean.mean(), lean.sigma()));
+            kept += usize::from(lean.mean() == child);
+        }
+        assert!((20..180).contains(&kept), "{kept}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use null::{Null, null_gap, null_gap_scratch};
 pub use planes::{BitPlanes, predict};
 pub use rates::{
     Gap, GapKind, Rates, Spread, demographic_parity_difference, equalized_odds_difference,
-    equalized_odds_gap, fnr_gap, fpr_gap, gap, rates,
+    equalized_odds_gap, fnr_gap, fpr_gap, gap, gap_of, gaps_of, rates,
 };
 pub use threshold::{matched_threshold, matched_threshold_scratch};
 

@@ -76,23 +76,29 @@ impl<'a> BitPlanes<'a> {
     /// Errors: `Shape` when `predicted` is not [`BitPlanes::words`] long, or `out` one more than the
     /// groups.
     pub fn count(&self, predicted: &[u32], out: &mut [Rates]) -> Result<(), MetricError> {
-        let words = Self::words(self.samples);
-        ShapeError::check("predicted", words, predicted.len())?;
+        ShapeError::check("predicted", Self::words(self.samples), predicted.len())?;
         let out = sized(out, self.groups)?;
         out.fill(Rates::default());
+        out.iter_mut().zip(self.counts(predicted)).for_each(|(to, rates)| *to = rates);
+        Ok(())
+    }
+
+    /// What [`count`](Self::count) gives, one after the other and without a table: all samples' counts, then those of
+    /// every group. None without samples.
+    pub fn counts(&self, predicted: &[u32]) -> impl Iterator<Item = Rates> {
+        let words = Self::words(self.samples);
         // Without samples there are no words, and `chunks_exact` would not take 0.
         let pairs = self.planes.chunks_exact((2 * words).max(1));
         let totals = self.totals.as_chunks::<2>().0;
-        for ((rates, pair), &[negatives, positives]) in out.iter_mut().zip(pairs).zip(totals) {
+        pairs.zip(totals).map(move |(pair, &[negatives, positives])| {
             let (negative, positive) = pair.split_at(words);
-            *rates = Rates {
+            Rates {
                 positives: positives as usize,
                 negatives: negatives as usize,
                 true_positives: common(positive, predicted),
                 false_positives: common(negative, predicted),
-            };
-        }
-        Ok(())
+            }
+        })
     }
 }
 

@@ -151,12 +151,27 @@ pub(super) fn distance(a: Option<f64>, b: Option<f64>) -> Option<f64> {
 
 /// Gap of one rate. `rates` is what [`rates()`] gives: all samples first, then the groups.
 pub fn gap(rates: &[Rates], kind: GapKind) -> Gap {
-    let mut gap = Gap::default();
-    if let [overall, groups @ ..] = rates {
-        let overall = kind.of(overall);
-        groups.iter().for_each(|group| gap.add(distance(kind.of(group), overall)));
+    match rates {
+        [overall, groups @ ..] => gap_of(overall, groups.iter().copied(), kind),
+        [] => Gap::default(),
     }
+}
+
+/// The same of groups that are counted one after the other: no table of them is needed.
+pub fn gap_of(overall: &Rates, groups: impl Iterator<Item = Rates>, kind: GapKind) -> Gap {
+    let (mut gap, overall) = (Gap::default(), kind.of(overall));
+    groups.for_each(|group| gap.add(distance(kind.of(&group), overall)));
     gap
+}
+
+/// The same of both rates, false positive and false negative.
+pub fn gaps_of(overall: &Rates, groups: impl Iterator<Item = Rates>) -> [Gap; 2] {
+    let [mut fpr, mut fnr] = [Gap::default(); 2];
+    for group in groups {
+        fpr.add(distance(group.fpr(), overall.fpr()));
+        fnr.add(distance(group.fnr(), overall.fnr()));
+    }
+    [fpr, fnr]
 }
 
 /// False positive equality difference: [`gap()`] of the false positive rate.

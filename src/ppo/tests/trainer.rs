@@ -103,6 +103,11 @@ fn misuse_is_answered() {
     let mut other = Target::new(3, false);
     assert_eq!(ppo.collect(&mut [&mut other]), Err(PpoError::OtherSpaces { index: 0 }));
 
+    let mut target = Target::new(2, false);
+    let mut ppo = Ppo::unprepared(Config::edit(), &target.spec(), 0);
+    assert!(ppo.train(&mut [&mut target], 1_000, &mut |_| Watch::Continue).is_err());
+    assert!(ppo.mean_action(&[0.0; 2], &mut action).is_err());
+
     let mut varies = Target::new(2, true);
     let mut heap = Heap::new(Ppo::need(&Config::edit(), &varies.spec()));
     let mut ppo = Ppo::new(Config::edit(), &varies.spec(), 0, &mut heap.arena()).unwrap();

@@ -1,10 +1,10 @@
 //! MaskWorld and ShiftWorld over integers as an environment.
 
-use super::form::{Forming, Row};
+use super::form::Forming;
 use super::{Int8Form, Int8Range};
 use crate::env::{Edit, Edited, End, Env, EnvError, Space, Spec, Step};
 use crate::kernel::Kernel;
-use crate::model::int8::{Int8Edited, Int8Network, Int8Prefix, Int8Stack};
+use crate::model::int8::{Int8Network, Int8Prefix, Int8Stack};
 use crate::model::{ForwardError, Samples, Split};
 use crate::num;
 use crate::slab::{Arena, IntArena, IntNeed, Need};
@@ -19,26 +19,26 @@ use core::fmt;
 ///
 /// What is observed, and what [`Env::edited`] shows, are the integers times their rows' scales.
 pub struct Int8World<'a> {
-    config: Config,
-    forming: Forming,
-    prefix: Int8Prefix<'a>,
-    task: &'a mut dyn Task,
+    pub(super) config: Config,
+    pub(super) forming: Forming,
+    pub(super) prefix: Int8Prefix<'a>,
+    pub(super) task: &'a mut dyn Task,
     /// The action as carried out (clipped, if so configured).
-    action: &'a mut [f32],
+    pub(super) action: &'a mut [f32],
     /// Integers and scales as edited so far; those being tried stand in the prefix.
-    kept: &'a mut [i8],
-    scales: &'a mut [f32],
+    pub(super) kept: &'a mut [i8],
+    pub(super) scales: &'a mut [f32],
     /// The same as real numbers, inputs × outputs: the unedited, as edited so far, being tried.
-    original: &'a mut [f32],
-    weights: &'a mut [f32],
-    trial: &'a mut [f32],
-    row: &'a mut [f32],
+    pub(super) original: &'a mut [f32],
+    pub(super) weights: &'a mut [f32],
+    pub(super) trial: &'a mut [f32],
+    pub(super) row: &'a mut [f32],
     /// 1/rms of the unedited weights, for the observation; 1 for raw ones.
-    inverse: f32,
-    rms: f32,
-    time: Option<usize>,
-    value: f32,
-    score: Score,
+    pub(super) inverse: f32,
+    pub(super) rms: f32,
+    pub(super) time: Option<usize>,
+    pub(super) value: f32,
+    pub(super) score: Score,
 }
 
 impl fmt::Debug for Int8World<'_> {
@@ -168,114 +168,6 @@ impl<'a> Int8World<'a> {
         lambda * score.utility + (1.0 - lambda) * score.edit
     }
 
-    /// Applies actions of one episode to the unedited layer. Takes no evaluation and ends any running episode.
-    ///
-    /// # Errors
-    /// [`EnvError`] when an action does not fit the action space or a scale is not finite.
-    pub fn apply(&mut self, actions: &[f32]) -> Result<(), EnvError> {
-        self.time = None;
-        self.restore();
-        for action in actions.chunks(self.action.len().max(1)) {
-            carry_out(self.config.clip, action, self.action)?;
-            self.form()?;
-            self.keep();
-        }
-        self.put_back()
-    }
-
-    /// Score on the reward split of the layer as edited so far.
-    ///
-    /// # Errors
-    /// [`ForwardError`] when the network cannot be run.
-    pub fn score_formed(&mut self) -> Result<Score, ForwardError> {
-        self.put_back().map_err(|_| ForwardError::Failed("the edited layer does not fit"))?;
-        self.task.score(&mut self.prefix, Split::Reward)
-    }
-
-    /// Everything as unedited.
-    fn restore(&mut self) {
-        self.prefix.restore();
-        let now = self.prefix.now();
-        copy(self.kept, now.weights);
-        copy(self.scales, now.scales);
-        copy(self.weights, self.original);
-        // Lengths are right by construction.
-        let _ = self.prefix.commit();
-    }
-
-    /// Puts the layer as edited so far into the prefix, ready to be run.
-    fn put_back(&mut self) -> Result<(), EnvError> {
-        let edited = self.prefix.edited();
-        copy(edited.weights, self.kept);
-        copy(edited.scales, self.scales);
-        self.encode()
-    }
-
-    /// Biases and factors of the rows from their scales, and packed weights.
-    fn encode(&mut self) -> Result<(), EnvError> {
-        let (original, biases) = self.prefix.original_rows();
-        // A factor multiplies the bias as well; a scale that grew does not.
-        if self.forming.form == Int8Form::Weights {
-            let Int8Edited { bias, scales, .. } = self.prefix.edited();
-            let rows = bias.iter_mut().zip(biases).zip(original.iter().zip(scales.iter()));
-            for ((to, &bias), (&before, &after)) in rows {
-                *to = match before == after {
-                    true => bias,
-                    false => {
-                        libm::round(f64::from(bias) * f64::from(before) / f64::from(after)) as i32
-                    }
-                };
-            }
-        }
-        self.prefix.commit().map_err(|_| EnvError::Failed("the edited layer does not fit"))
-    }
-
-    /// Forms the layer after the action that was taken, in the prefix and in `trial`.
-    fn form(&mut self) -> Result<(), EnvError> {
-        let inputs = self.forming.change.inputs;
-        let edited = self.prefix.edited();
-        let rows = self.kept.chunks_exact(inputs.max(1)).zip(&*self.scales);
-        let to = edited.weights.chunks_exact_mut(inputs.max(1)).zip(edited.scales.iter_mut());
-        for (index, ((weights, &scale), (to, to_scale))) in rows.zip(to).enumerate() {
-            let row = Row { index, weights, scale };
-            let formed = self.forming.row(self.action, row, self.row, to);
-            *to_scale = formed.ok_or(EnvError::Diverged)?;
-        }
-        real(edited.weights, edited.scales, inputs, self.trial);
-        if num::all_finite(self.trial) { Ok(()) } else { Err(EnvError::Diverged) }
-    }
-
-    /// Value of the network that is tried.
-    fn value_of_trial(&mut self) -> Result<f32, EnvError> {
-        self.encode()?;
-        let score = self.task.score(&mut self.prefix, Split::Reward);
-        let score =
-            score.map_err(|_| EnvError::Failed("the edited network could not be scored"))?;
-        let value = self.reward_of(score) - self.price();
-        if value.is_finite() { Ok(value) } else { Err(EnvError::Diverged) }
-    }
-
-    fn keep(&mut self) {
-        let now = self.prefix.now();
-        copy(self.kept, now.weights);
-        copy(self.scales, now.scales);
-        core::mem::swap(&mut self.weights, &mut self.trial);
-    }
-
-    /// μ·‖W′ − W‖²/‖W‖² of what is tried, as real numbers.
-    fn price(&self) -> f32 {
-        if self.config.size_penalty == 0.0 {
-            return 0.0;
-        }
-        let (mut change, mut whole) = (0.0f64, 0.0f64);
-        for (&new, &old) in self.trial.iter().zip(&*self.original) {
-            let difference = f64::from(new) - f64::from(old);
-            change += difference * difference;
-            whole += f64::from(old) * f64::from(old);
-        }
-        if whole > 0.0 { self.config.size_penalty * (change / whole) as f32 } else { 0.0 }
-    }
-
     /// Least and largest reward of a step: the bound of [`Config::reward_range`], widened by what rounding may
     /// add to the size of an edit.
     fn reward_range(&self) -> (f32, f32) {
@@ -333,12 +225,8 @@ impl<'a> Int8World<'a> {
     }
 }
 
-fn copy<T: Copy>(to: &mut [T], from: &[T]) {
-    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
-}
-
 /// Rows of integers as real numbers, inputs × outputs.
-fn real(weights: &[i8], scales: &[f32], inputs: usize, to: &mut [f32]) {
+pub(super) fn real(weights: &[i8], scales: &[f32], inputs: usize, to: &mut [f32]) {
     let outputs = scales.len().max(1);
     for (row, (weights, &scale)) in weights.chunks_exact(inputs.max(1)).zip(scales).enumerate() {
         let to = to.iter_mut().skip(row).step_by(outputs);

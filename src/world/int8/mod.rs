@@ -22,6 +22,7 @@
 
 mod env;
 mod form;
+mod value;
 
 pub use env::Int8World;
 

@@ -4,10 +4,11 @@
 
 use reweight::env::Env;
 use reweight::kernel::Kernel;
+use reweight::num::Digest;
 use reweight::slab::Arena;
-use reweight::world::WorldKind;
+use reweight::world::{World, WorldKind};
 use reweight_cortex_m::data::{DIGITS, Digits, EDITED, REWARD, TAIL, TAIL_LAYERS, TEST};
-use reweight_cortex_m::runs::{self, Fault, Subject};
+use reweight_cortex_m::runs::{self, Editable, Fault, Log, Subject};
 use reweight_cortex_m::{device, slab};
 
 #[cortex_m_rt::entry]
@@ -15,75 +16,86 @@ fn main() -> ! {
     device::end(run())
 }
 
+/// What runs share: activations of both parts, and slabs.
+struct Memory {
+    taken: &'static mut [f32],
+    test: &'static mut [f32],
+    world: &'static mut [f32],
+    agent: &'static mut [f32],
+    judge: &'static mut [f32],
+}
+
 fn run() -> Result<bool, Fault> {
-    let kernel = Kernel::auto();
-    let (taken, test) =
-        (slab!(f32, Digits::activations_len(DIGITS)), slab!(f32, Digits::activations_len(DIGITS)));
-    REWARD.activations(kernel, DIGITS, taken)?;
-    TEST.activations(kernel, DIGITS, test)?;
-    let stack = &TAIL_LAYERS;
-    let subject = Subject::new(kernel, stack, &TAIL, taken, REWARD.labels);
-    let test = Subject::new(kernel, stack, &TAIL, test, TEST.labels);
-    let (world_slab, agent_slab, judge) =
-        (slab!(f32, 16_000), slab!(f32, 5_000), slab!(f32, 16_000));
-    let mut slabs = [world_slab, agent_slab, judge];
-    let mut good = true;
-    for (name, kind, small) in [
-        ("shift es, 128 x 32", WorldKind::Shift, true),
-        ("mask es, 128 x 32", WorldKind::Mask, true),
-        ("shift sep-cma-es, 128 x 32", WorldKind::Shift, false),
-    ] {
-        good &= one(&subject, &test, name, kind, small, &mut slabs)?;
-    }
-    Ok(good)
+    let mut memory = Memory {
+        taken: slab!(f32, Digits::activations_len(DIGITS)),
+        test: slab!(f32, Digits::activations_len(DIGITS)),
+        world: slab!(f32, 16_000),
+        agent: slab!(f32, 5_000),
+        judge: slab!(f32, 16_000),
+    };
+    REWARD.activations(Kernel::auto(), DIGITS, memory.taken)?;
+    TEST.activations(Kernel::auto(), DIGITS, memory.test)?;
+    let shift = one(&mut memory, "shift es, 128 x 32", WorldKind::Shift, ONE_PLUS_ONE)?;
+    let mask = one(&mut memory, "mask es, 128 x 32", WorldKind::Mask, ONE_PLUS_ONE)?;
+    let wide = one(&mut memory, "shift sep-cma-es, 128 x 32", WorldKind::Shift, SEP_CMA)?;
+    Ok(shift && mask && wide)
 }
 
 /// Evaluations of a run.
 const BUDGET: u32 = 500;
 
-/// Edits in one world: by (1+1)-ES, or by sep-CMA-ES.
+/// A search, the values that it takes, and the bytes that a run may take.
+struct Search {
+    run: fn(&mut dyn Editable, u32, u64, &mut Arena<'_>, Log<'_>) -> Result<Digest, Fault>,
+    values: usize,
+    bound: usize,
+}
+
+const N: usize = EDITED.0 + EDITED.1;
+
+const ONE_PLUS_ONE: &Search =
+    &Search { run: runs::one_plus_one, values: runs::one_plus_one_need(N).f32s, bound: 4 * 1024 };
+
+const SEP_CMA: &Search =
+    &Search { run: runs::sep_cma_es, values: runs::sep_cma_es_need(N).f32s, bound: 22 * 1024 };
+
+/// Edits in one world.
 #[inline(never)]
-fn one(
-    subject: &Subject<'_>,
-    test: &Subject<'_>,
-    name: &str,
-    kind: WorldKind,
-    small: bool,
-    [world_slab, agent_slab, judge]: &mut [&mut [f32]; 3],
-) -> Result<bool, Fault> {
-    let n = EDITED.0 + EDITED.1;
-    let (need, own) = runs::world_need(subject.stack, kind, DIGITS);
-    let agent = if small { runs::one_plus_one_need(n) } else { runs::sep_cma_es_need(n) };
+fn one(memory: &mut Memory, name: &str, kind: WorldKind, search: &Search) -> Result<bool, Fault> {
+    let Memory { taken, test, world: world_slab, agent, judge } = memory;
+    let subject = Subject::new(Kernel::auto(), &TAIL_LAYERS, &TAIL, taken, REWARD.labels);
+    let mut task = subject.task();
+    device::paint();
+    let mut world = subject.world(runs::world_config(kind), &mut task);
+    open(&mut world, kind, world_slab)?;
+    let mut arena = Arena::new(device::cut(agent, search.values)?, &mut []);
     let mut count = 0;
-    let mut log = |reward: f32| {
+    let digest = (search.run)(&mut world, BUDGET, 0, &mut arena, &mut |reward| {
         count += 1;
         say_reward(count, reward);
-    };
-    let mut task = subject.task();
-    let mut memory = Arena::new(device::cut(world_slab, need.f32s)?, &mut []);
-    device::paint();
-    let mut world = subject.world(runs::world_config(kind), &mut task, &mut memory)?;
-    let mut arena = Arena::new(device::cut(agent_slab, agent.f32s)?, &mut []);
-    let digest = if small {
-        runs::one_plus_one(&mut world, BUDGET, 0, &mut arena, &mut log)?
-    } else {
-        runs::sep_cma_es(&mut world, BUDGET, 0, &mut arena, &mut log)?
-    };
+    })?;
     let peak = device::stack_peak();
-    let most = if small { 7 * 1024 } else { 24 * 1024 };
-    let good = device::say_memory(name, 4 * (need.f32s - own + agent.f32s), peak, most);
-    device::say_digest(name, runs::finish(digest, &world, subject));
+    let good = said(name, kind, search, peak);
+    device::say_digest(name, runs::finish(digest, &world, &subject));
     let edited = world.edited().map(|edited| edited.weights).unwrap_or_default();
     Ok(judged(test, name, edited, judge)? & good)
 }
 
 #[inline(never)]
-fn judged(
-    test: &Subject<'_>,
-    name: &str,
-    edited: &[f32],
-    memory: &mut [f32],
-) -> Result<bool, Fault> {
+fn open<'a>(world: &mut World<'a>, kind: WorldKind, slab: &'a mut [f32]) -> Result<(), Fault> {
+    let need = runs::world_need(&TAIL_LAYERS, kind, DIGITS).0;
+    Ok(world.open(&[0], &mut Arena::new(device::cut(slab, need.f32s)?, &mut []))?)
+}
+
+#[inline(never)]
+fn said(name: &str, kind: WorldKind, search: &Search, stack: usize) -> bool {
+    let (need, own) = runs::world_need(&TAIL_LAYERS, kind, DIGITS);
+    device::say_memory(name, 4 * (need.f32s - own + search.values), stack, search.bound)
+}
+
+#[inline(never)]
+fn judged(taken: &[f32], name: &str, edited: &[f32], memory: &mut [f32]) -> Result<bool, Fault> {
+    let test = Subject::new(Kernel::auto(), &TAIL_LAYERS, &TAIL, taken, TEST.labels);
     let original = TAIL.get(..edited.len()).unwrap_or_default();
     let before = test.accuracy(original, Arena::new(memory, &mut []))?;
     let after = test.accuracy(edited, Arena::new(memory, &mut []))?;

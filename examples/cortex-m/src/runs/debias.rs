@@ -92,7 +92,7 @@ pub fn debias_needs(stack: &Stack, kind: WorldKind, samples: usize) -> (Need, Ne
     let spec = Spec { observation, action, reward: (0.0, 1.0), horizon: Some(1) };
     let world = World::need(&config, stack, 0, samples);
     (
-        world.and(Debiasing::unmatched_need(&[(samples, GROUPS)])),
+        world.and(Debiasing::lean_need(&DebiasingConfig::default(), &[(samples, GROUPS)])),
         Ppo::need(&CONFIG, &spec).and(Need::f32s(n)),
     )
 }
@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
             matched: None,
         };
         let config = DebiasingConfig::default();
-        Ok(Debiasing::new(config, Readout::Softmax, &[part], arena, &mut [])?)
+        Ok(Debiasing::lean(config, Readout::Softmax, &[part], arena)?)
     }
 
     /// Score with other weights, on comments of its own.
@@ -136,17 +136,13 @@ pub fn debias(
 ) -> Result<Debiased, Fault> {
     let mut task = bench.task(&mut arena)?;
     let Bench { kernel, stack, .. } = bench;
+    let mut rest = arena.scratch();
     let (config, samples) = (world_config(kind), bench.samples());
-    let mut world =
-        World::new(config, kernel, stack, &LAST, 0, samples, &mut task, &mut arena.scratch())?;
+    let mut world = World::unopened(config, kernel, stack, &LAST, samples, &mut task);
+    world.open(&[0], &mut rest)?;
     let before = world.original_score();
     let best = agent.take(world.change().action_len())?;
-    let spec = spec_of(world.spec());
-    let mut ppo = Ppo::new(CONFIG, &spec, seed, &mut agent)?.with_kernel(kernel);
-    let mut blind =
-        Blind { world: &mut world, best, held: f32::NEG_INFINITY, digest: Digest::new(), log };
-    ppo.train(&mut [&mut blind], steps, &mut |_| Watch::Continue)?;
-    let Blind { world, best, mut digest, .. } = blind;
+    let mut digest = trained(&mut world, best, kernel, steps, seed, &mut agent, log)?;
     world.apply(best)?;
     let after = world.score_formed()?;
     if let Some(now) = world.edited() {
@@ -155,4 +151,23 @@ pub fn debias(
         edited(now.weights);
     }
     Ok(Debiased { digest: digest.finish(), scores: [before, after] })
+}
+
+/// Leaves the action that is worth most in `best`; digest of the rewards.
+#[inline(never)]
+fn trained(
+    world: &mut World<'_>,
+    best: &mut [f32],
+    kernel: Kernel,
+    steps: usize,
+    seed: u64,
+    agent: &mut Arena<'_>,
+    log: Log<'_>,
+) -> Result<Digest, Fault> {
+    let mut ppo = Ppo::unprepared(CONFIG, &spec_of(world.spec()), seed);
+    ppo.prepare(agent)?;
+    ppo.set_kernel(kernel);
+    let mut blind = Blind { world, best, held: f32::NEG_INFINITY, digest: Digest::new(), log };
+    ppo.train(&mut [&mut blind], steps, &mut |_| Watch::Continue)?;
+    Ok(blind.digest)
 }

@@ -104,6 +104,9 @@ pub trait Editable {
     /// The reward of one action on the unedited network.
     fn evaluate(&mut self, action: &[f32]) -> Result<f32, EnvError>;
 
+    /// The same, of the action that `draw` writes where the world keeps its own.
+    fn evaluate_drawn(&mut self, draw: &mut dyn FnMut(&mut [f32])) -> Result<f32, EnvError>;
+
     /// Leaves the network as one action makes it.
     fn apply(&mut self, action: &[f32]) -> Result<(), EnvError>;
 }
@@ -117,6 +120,10 @@ impl Editable for World<'_> {
         World::evaluate(self, action)
     }
 
+    fn evaluate_drawn(&mut self, draw: &mut dyn FnMut(&mut [f32])) -> Result<f32, EnvError> {
+        World::evaluate_drawn(self, draw)
+    }
+
     fn apply(&mut self, action: &[f32]) -> Result<(), EnvError> {
         World::apply(self, action)
     }
@@ -128,8 +135,11 @@ impl Editable for Int8World<'_> {
     }
 
     fn evaluate(&mut self, action: &[f32]) -> Result<f32, EnvError> {
-        self.reset(0, &mut [])?;
-        Ok(self.step(action, &mut [])?.reward)
+        Int8World::evaluate(self, action)
+    }
+
+    fn evaluate_drawn(&mut self, draw: &mut dyn FnMut(&mut [f32])) -> Result<f32, EnvError> {
+        Int8World::evaluate_drawn(self, draw)
     }
 
     fn apply(&mut self, action: &[f32]) -> Result<(), EnvError> {
@@ -169,15 +179,11 @@ impl<'a> Subject<'a> {
         Unlearning::new(forget, RewardKind::Probability, [&[], self.samples.labels, &[]])
     }
 
-    /// A world around the edited layer.
-    pub fn world(
-        &self,
-        config: Config,
-        task: &'a mut dyn Task,
-        arena: &mut Arena<'a>,
-    ) -> Result<World<'a>, Fault> {
+    /// A world around the edited layer, not opened.
+    #[inline(always)]
+    pub fn world(&self, config: Config, task: &'a mut dyn Task) -> World<'a> {
         let Self { kernel, stack, parameters, samples } = *self;
-        Ok(World::new(config, kernel, stack, parameters, 0, samples, task, arena)?)
+        World::unopened(config, kernel, stack, parameters, samples, task)
     }
 
     /// Accuracies with other weights in the edited layer, on digits of its own.

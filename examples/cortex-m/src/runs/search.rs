@@ -1,14 +1,14 @@
 //! Evolution strategies: (1+1)-ES in the least memory, sep-CMA-ES in a few kilobytes.
 
 use super::{Editable, Fault, Log};
-use reweight::editor::search::{OnePlusOneEs, SepCmaEs};
+use reweight::editor::search::{LeanOnePlusOneEs, SepCmaEs};
 use reweight::num::{self, Digest};
 use reweight::rng::{Purpose, Rng};
 use reweight::slab::{Arena, Need};
 
 /// Memory of [`one_plus_one`].
 pub const fn one_plus_one_need(n: usize) -> Need {
-    OnePlusOneEs::need(n)
+    LeanOnePlusOneEs::need(n)
 }
 
 /// (1+1)-ES on the action itself, which the world clips; leaves the best edit in the world.
@@ -20,12 +20,11 @@ pub fn one_plus_one(
     arena: &mut Arena<'_>,
     log: Log<'_>,
 ) -> Result<Digest, Fault> {
-    let n = world.action_len();
-    let (mut search, mut digest) = (OnePlusOneEs::new(n, arena)?, Digest::new());
-    let mut rng = Rng::new(seed, Purpose::Search);
+    let rng = Rng::new(seed, Purpose::Search);
+    let mut search = LeanOnePlusOneEs::new(world.action_len(), rng, arena)?;
+    let mut digest = Digest::new();
     for _ in 0..evaluations {
-        search.ask(&mut rng);
-        let reward = world.evaluate(search.candidate())?;
+        let reward = world.evaluate_drawn(&mut |child| search.ask(child))?;
         search.tell(reward);
         digest.value(reward);
         log(reward);

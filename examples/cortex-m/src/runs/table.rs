@@ -99,8 +99,9 @@ fn of_reals(
         return Ok(acted(subject, *subject, flash, step, &action, network, &mut agent)?.0);
     }
     let mut task = subject.task();
-    let mut world =
-        subject.world(world_config(kind), &mut task, &mut Arena::new(world, &mut []))?;
+    let mut arena = Arena::new(world, &mut []);
+    let mut world = subject.world(world_config(kind), &mut task);
+    world.open(&[0], &mut arena)?;
     let edited: &mut dyn Editable = &mut world;
     let digest = match editor {
         Editor::Ppo(updates) => ppo(subject, kind, edited, updates, 0, &mut agent, &mut |_| {})?,
