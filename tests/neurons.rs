@@ -6,6 +6,7 @@ mod neurons;
 use neurons::{Net, check, oracle, request};
 use reweight::kernel::{Batch, Kernel, LANES};
 use reweight::model::Samples;
+use reweight::rng::{Purpose, Rng};
 use reweight::slab::{Heap, Need};
 use reweight::task::ClassSet;
 use reweight::world::{FeatureSet, NeuronRequest, Neurons, WorldKind};
@@ -150,6 +151,44 @@ fn a_rescale_by_a_power_of_two_changes_no_bit_of_a_feature() {
     let (before, after) = (features(&net), features(&scaled));
     let differ = before.iter().zip(&after).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
     assert_eq!(differ, 0, "{differ} of {}", before.len());
+}
+
+/// What describes the columns moves by one constant for each feature; what aims, and the rows, stay.
+#[test]
+fn jitter_moves_the_level_of_descriptive_columns_alone() {
+    let oracle = oracle();
+    let value = &oracle["networks"][0];
+    let (net, case) = (Net::read(value), &value["cases"][0]);
+    let set = FeatureSet::CoreLda3;
+    let request = request(WorldKind::Shift, set, case);
+    let features = |deviation: Option<f32>| {
+        net.look(Kernel::auto(), 1, request, |neurons| {
+            if let Some(deviation) = deviation {
+                neurons.jitter(deviation, &mut Rng::new(1, Purpose::Probe));
+            }
+            let mut rows = vec![0.0; Batch::lanes(neurons.outputs()).len(set.rows())];
+            neurons.row_features(&vec![0.5; neurons.inputs()], &mut rows).unwrap();
+            (neurons.column_features().to_vec(), rows, neurons.inputs())
+        })
+    };
+    let (before, rows, inputs) = features(None);
+    let (after, same_rows, _) = features(Some(2.0));
+    assert_eq!(rows, same_rows);
+    let batch = Batch::lanes(inputs);
+    let mut moved = Vec::new();
+    for feature in 0..set.columns() {
+        let by = |column: usize| {
+            let at = batch.at(set.columns(), column, feature);
+            after[at] - before[at]
+        };
+        let first = by(0);
+        assert!((1..inputs).all(|column| (by(column) - first).abs() < 1e-5), "{feature}");
+        assert_eq!(first == 0.0, feature >= 6, "{feature}: {first}");
+        moved.push(first);
+    }
+    moved.dedup();
+    assert_eq!(moved.len(), 7, "six constants of their own, and none: {moved:?}");
+    assert_eq!(features(Some(0.0)).0, before);
 }
 
 #[test]

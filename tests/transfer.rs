@@ -295,6 +295,22 @@ fn a_policy_is_the_same_bytes_on_every_kernel_and_any_number_of_threads() {
     }
 }
 
+/// Constants on the features change what is learned, are the same for the same seed, and stand in the command.
+#[test]
+fn jitter_of_features_is_part_of_how_a_policy_was_made() {
+    let plain = small(WorldKind::Shift, FeatureSet::CoreLda3);
+    let jittered = TransferConfig { jitter: 1.0, ..plain.clone() };
+    let trained = |config: &TransferConfig| train_transfer(config, &few(), &Silent).unwrap().policy;
+    let (before, after) = (trained(&plain), trained(&jittered));
+    assert_ne!(before.parameters, after.parameters);
+    assert_eq!(after.bytes().unwrap(), trained(&jittered).bytes().unwrap());
+    assert!(after.trained.contains(" --jitter 1") && !before.trained.contains("jitter"));
+    for wrong in [-1.0, f32::NAN, f32::INFINITY] {
+        let error = TransferConfig { jitter: wrong, ..plain.clone() }.validate().unwrap_err();
+        assert!(error.to_string().contains("--jitter"), "{error}");
+    }
+}
+
 #[test]
 fn an_edit_by_a_policy_has_the_same_digest_on_every_kernel() {
     for policy in ["shift", "mask"] {

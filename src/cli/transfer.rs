@@ -124,6 +124,10 @@ pub(super) struct TrainArgs {
     /// Reward evaluations of each policy seed [default: 32000 shift, 39936 mask, profanity 5120]
     #[arg(long, value_name = "N")]
     budget: Option<u64>,
+    /// Deviation of constants that every practised edit adds to features of the columns, so that the policy does not
+    /// lean on the level that they have in its own networks; 1 helps on networks of other kinds
+    #[arg(long, value_name = "S", default_value_t = 0.0, allow_negative_numbers = true)]
+    jitter: f32,
     /// Train on the first half of the train and reward splits only (transfer apply --disjoint takes the
     /// other)
     #[arg(long)]
@@ -159,9 +163,10 @@ impl World {
 impl TrainArgs {
     fn debias_config(&self) -> Result<DebiasTransferConfig, RunError> {
         let defaults = DebiasTransferConfig::new(self.world.kind());
-        if self.features.is_some() || !self.widths.is_empty() || self.disjoint {
+        if self.features.is_some() || !self.widths.is_empty() || self.disjoint || self.jitter != 0.0
+        {
             return Err(RunError::Usage(
-                "--features, --widths and --disjoint are for networks of images".into(),
+                "--features, --widths, --jitter and --disjoint are for networks of images".into(),
             ));
         }
         let networks = match self.networks.as_slice() {
@@ -196,6 +201,7 @@ impl TrainArgs {
             classes: self.classes.clone(),
             shapes,
             budget: self.budget,
+            jitter: self.jitter,
             seeds: self.policy_seeds,
             seed: self.seed,
             split_seed: self.data.split_seed,

@@ -47,6 +47,8 @@ pub struct TransferConfig {
     pub seeds: u64,
     /// First seed.
     pub seed: u64,
+    /// Deviation of the constants that every context adds to features of columns ([`Neurons::jitter`]); 0.
+    pub jitter: f32,
     /// Hidden units of each network of a policy.
     pub hidden: usize,
     /// Forget and retain samples of a context.
@@ -85,6 +87,7 @@ impl TransferConfig {
             trial: 20,
             seeds: 3,
             seed: 0,
+            jitter: 0.0,
             hidden: if world == WorldKind::Mask { 20 } else { 16 },
             samples: (100, 300),
             ppo: NeuronConfig::default(),
@@ -143,6 +146,12 @@ impl TransferConfig {
                 self.ppo.evaluations()
             ));
         }
+        if !(self.jitter >= 0.0 && self.jitter.is_finite()) {
+            return usage(format!(
+                "--jitter {}: a deviation of 0 or more is expected",
+                self.jitter
+            ));
+        }
         if self.seeds == 0 {
             return usage("at least one policy seed is needed".into());
         }
@@ -159,7 +168,7 @@ impl TransferConfig {
         let list = |items: Vec<String>| items.join(",");
         format!(
             "transfer train --world {} --features {} --classes {} --widths {} --networks {} --budget {} \
-             --policy-seeds {} --seed {} --split-seed {}{}",
+             --policy-seeds {} --seed {} --split-seed {}{}{}",
             self.world.name(),
             self.features().name(),
             list(self.classes.iter().map(ToString::to_string).collect()),
@@ -169,6 +178,7 @@ impl TransferConfig {
             self.seeds,
             self.seed,
             self.split_seed,
+            if self.jitter == 0.0 { String::new() } else { format!(" --jitter {}", self.jitter) },
             if self.disjoint { " --disjoint" } else { "" }
         )
     }
@@ -347,14 +357,18 @@ fn train_policy(
         let forget = ClassSet::of(&[request.class]);
         tasks.push(Unlearning::new(forget, RewardKind::Probability, [&[], part.labels(), &[]]));
     }
+    let mut rng = Rng::new(config.seed, Purpose::Probe);
     let mut contexts = Vec::new();
     let made = owned.iter_mut().zip(&mut tasks).zip(&of_network);
     for ((owned, task), &(network, layer, request)) in made {
         let samples = owned.part.samples();
         let (stack, kernel) = (&network.stack, config.kernel);
         let mut arena = owned.neurons.arena();
-        let neurons =
+        let mut neurons =
             Neurons::new(kernel, stack, &network.parameters, layer, samples, request, &mut arena)?;
+        if config.jitter > 0.0 {
+            neurons.jitter(config.jitter, &mut rng);
+        }
         let mut arena = owned.world.arena();
         let parameters = &mut owned.parameters;
         let world = World::new(world, kernel, stack, parameters, layer, samples, task, &mut arena)?;

@@ -6,6 +6,7 @@ use super::features::{Norm, Normal, normal_of, put, rmsn};
 use crate::kernel::{LANES, copy};
 use crate::model::ForwardError;
 use crate::num;
+use crate::rng::Rng;
 
 /// Normalisation of the features of a column that every set has, in their order.
 pub(super) const COLUMN_NORMS: [Norm; 7] =
@@ -234,6 +235,24 @@ impl Neurons<'_> {
                 sum += a * b;
             }
             *to = sum;
+        }
+    }
+}
+
+impl Neurons<'_> {
+    /// Adds constants with this deviation to the features of columns that describe them (`mf` to `z`; not `flow` and
+    /// the discriminant, which aim), one constant for each feature: a policy that practises at many levels of them does
+    /// not come to lean on those that its own networks happen to have (domain randomisation). For features that are
+    /// kept; none after [`sparing`](Self::sparing).
+    pub fn jitter(&mut self, deviation: f32, rng: &mut Rng) {
+        let set = self.request.features;
+        let features = set.columns().max(1);
+        for feature in 0..set.descriptive() {
+            let by = deviation * rng.normal();
+            let panels = self.column_features.chunks_exact_mut(LANES);
+            for lanes in panels.skip(feature).step_by(features) {
+                lanes.iter_mut().for_each(|value| *value += by);
+            }
         }
     }
 }

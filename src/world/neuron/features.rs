@@ -91,6 +91,14 @@ impl FeatureSet {
         !matches!(self, Self::Core | Self::Words)
     }
 
+    /// How many features of a column, the first ones, say something of it whatever the edit pushes at: `mf` to `z`.
+    pub(super) const fn descriptive(self) -> usize {
+        match self {
+            Self::Words => 0,
+            _ => 6,
+        }
+    }
+
     pub(super) const fn ridge(self) -> f32 {
         match self {
             Self::CoreLda3 => 3.0,
