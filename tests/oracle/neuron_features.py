@@ -14,7 +14,6 @@ import numpy as np
 PROBES, MAX_FORGET, MAX_RETAIN = 64, 200, 600
 LIMIT = 4.0
 MOST, CERTAINTY = 5.0, {"shift": 1.08, "mask": 1.0}
-LENGTHS = [1.08**i for i in range(-11, 10)]
 SEED = 20261124
 
 
@@ -372,25 +371,33 @@ class View:
             assert np.abs(gap).min() > 1e-4, gap
             return int((gap <= 0).sum())
 
-        wanted = -3.0 - max(0.0, self.margin[0] - 8.0)
-        closest, lost, tried = (math.inf, 1.0), 0.005 * len(self.kr), 0
-        for length in LENGTHS:
-            if length > 1 + 1e-9 and wrong(length) - wrong(0.0) > lost:
-                break
+        def short_by(length):
             z = logits(self.kpf, self.kf, length)
             margins = np.sort(z[:, self.c] - log_sum_exp(z[:, self.others]))
-            short_by = margins[int(0.98 * (len(margins) - 1))] - wanted
+            found = margins[int(0.98 * (len(margins) - 1))] + 3.0 + max(0.0, self.margin[0] - 8.0)
             # f32 must come to the same decisions.
-            assert abs(short_by) > 1e-3, short_by
-            tried += 1
-            better = closest[0] - short_by - 1e-3
+            assert abs(found) > 1e-3, found
+            return found
+
+        lost = lambda length: (wrong(length) - wrong(0.0)) / len(self.kr)
+        closest = (short_by(1.0), 1.0)
+        if closest[0] <= 0:
+            if lost(1.0) <= 0.002:
+                return factor, "kept"
+            lengths = [1.08**-i for i in range(11, -1, -1)]
+            length = next(length for length in lengths if short_by(length) <= 0)
+            return factor * length, "shortened"
+        for length in [1.08**i for i in range(1, 10)]:
+            if lost(length) > 0.005:
+                return min(MOST, factor * closest[1]), "lost"
+            found = short_by(length)
+            better = closest[0] - found - 1e-3
             assert abs(better) > 2e-5, better
             if better > 0:
-                closest = (short_by, length)
-            if short_by <= 0:
-                return min(MOST, factor * length), "reached"
-        how = "all" if tried == len(LENGTHS) else "lost"
-        return min(MOST, factor * closest[1]), how
+                closest = (found, length)
+            if found <= 0:
+                return min(MOST, factor * length), "lengthened"
+        return min(MOST, factor * closest[1]), "all"
 
 
 # How the searches of a length ended.
@@ -592,7 +599,7 @@ def main():
         [("more samples than are kept", 0, 0, [])],
     )
 
-    for how in ("reached", "lost", "all", "predicted"):
+    for how in ("kept", "shortened", "lengthened", "lost", "all", "predicted"):
         assert any(end[0] == how for end in ENDS), how
     print({how: sum(end[0] == how for end in ENDS) for how, *_ in ENDS})
     path = pathlib.Path(__file__).with_name("neuron_features.json")

@@ -25,8 +25,10 @@ const QUANTILE: f32 = 0.98;
 const BELOW: f32 = 3.0;
 const USUAL_MARGIN: f32 = 8.0;
 
-/// The part of the retain samples that a length beyond the prediction may lose.
-const LOSS: f32 = 0.005;
+/// The part of the retain samples that the predicted length may lose before a shorter one is looked for, and that a
+/// longer one may lose.
+const LOSS: f32 = 0.002;
+const LOSS_BEYOND: f32 = 0.005;
 
 /// By how much a longer length has to come closer.
 const CLOSER: f32 = 1e-3;
@@ -74,12 +76,14 @@ struct Behind<'w> {
 impl Neurons<'_> {
     /// The factor of the step that makes the rank-1 action (u, v) forget, as [`calibration`](Self::calibration)
     /// predicts it, set right by what forward passes of the kept samples through the edited layer and what lies
-    /// behind it show: the shortest of [`LENGTHS`] lengths at which 98 % of the forget samples have a margin of at
-    /// most `−3 − max(0, mean margin − 8)`, or else the one that comes closest. Lengths beyond the prediction end where
-    /// more than .5 % of the retain samples are lost. At most 5. Labels and logits are looked at, no reward.
+    /// behind it show. A length *reaches* its aim where 98 % of the forget samples have a margin of at most
+    /// `−3 − max(0, mean margin − 8)`. A prediction that does so stays, unless more than .2 % of the retain samples
+    /// are lost by it: then the shortest of the lengths below it that reaches takes its place. One that does not is made
+    /// longer until it does, or comes as close as it can, as long as at most .5 % of the retain samples are lost. At
+    /// most 5, and at most [`LENGTHS`] lengths are tried. Labels and logits are looked at, no reward.
     ///
-    /// The margin left is less than a prediction leaves: a class that is to stay forgotten while others follow wants
-    /// the prediction.
+    /// A shorter length leaves less margin than the prediction: a class that is to stay forgotten while others follow
+    /// wants the prediction.
     ///
     /// Without kept samples ([`FeatureSet::Core`](crate::world::FeatureSet::Core)), and for convolutions, of whose
     /// samples one position alone is kept, the prediction as it is.
@@ -163,14 +167,25 @@ struct Trial<'w> {
 impl Trial<'_> {
     /// The one to take, in units of the predicted one.
     fn length(&mut self, forget: &Moved<'_>, retain: &Moved<'_>) -> Result<f32, ForwardError> {
-        let mut least = 0.0;
-        let mut closest = (f32::INFINITY, 1.0);
-        for index in 0..LENGTHS {
-            let length = power(RATIO, index) / power(RATIO, SHORTER);
-            if index == SHORTER + 1 {
-                least = self.right(retain, 0.0)? - LOSS * retain.kept.batch.samples() as f32;
+        let samples = retain.kept.batch.samples() as f32;
+        let right = self.right(retain, 0.0)?;
+        let first = self.short_by(forget, 1.0)?;
+        if first <= 0.0 {
+            if self.right(retain, 1.0)? >= right - LOSS * samples {
+                return Ok(1.0);
             }
-            if index > SHORTER && self.right(retain, length)? < least {
+            for index in (1..=SHORTER).rev() {
+                let length = 1.0 / power(RATIO, index);
+                if self.short_by(forget, length)? <= 0.0 {
+                    return Ok(length);
+                }
+            }
+            return Ok(1.0);
+        }
+        let mut closest = (first, 1.0);
+        for index in 1..=LONGER {
+            let length = power(RATIO, index);
+            if self.right(retain, length)? < right - LOSS_BEYOND * samples {
                 break;
             }
             let short_by = self.short_by(forget, length)?;
