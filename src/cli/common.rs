@@ -200,7 +200,7 @@ pub(super) enum RefineName {
 pub(super) enum LengthName {
     /// From what one pass over the reward split showed
     Predicted,
-    /// The same, then up to 21 passes of some samples through the edited layer, without a reward
+    /// The same, then passes of some samples through the edited layer at up to 12 lengths, without a reward
     Settled,
 }
 

@@ -47,10 +47,9 @@ pub(super) fn policy_notes(policy: &TrainedPolicy, edited: &Kind, length: Length
         return Vec::new();
     }
     vec![format!(
-        "In {} world the length of the policy's step is settled without a reward, but not without looking: by at \
-         most {LENGTHS} passes of at most {MAX_FORGET} forget samples of the reward split through the edited layer \
-         and what lies behind it, and beyond the predicted length of at most {MAX_RETAIN} retain samples as well. \
-         --length predicted does without.",
+        "In {} world the length of the policy's step is settled without a reward, but not without looking: at most \
+         {MAX_FORGET} forget and {MAX_RETAIN} retain samples of the reward split are passed through the edited layer \
+         and what lies behind it, at {LENGTHS} lengths at most. --length predicted does without.",
         policy.kind.name()
     )]
 }

@@ -171,6 +171,13 @@ pub fn unlearn(
             networks.push((format!("{}{world}", unit.editor.name), found.edited.clone()));
         }
     }
+    let mut notes = vec![
+        "The target is quantised after its training: 8-bit weights with one scale for each row, 8-bit activations by \
+         their ranges on the training samples, sums in 32 bits. Edits are made to the integers."
+            .into(),
+        impossible(),
+    ];
+    notes.extend(config.policy_notes(&policies, stack, layers));
     let results = Results {
         schema: SCHEMA,
         command: "unlearn".into(),
@@ -179,12 +186,7 @@ pub fn unlearn(
         data: data_record(data),
         runs,
         summary: Vec::new(),
-        notes: vec![
-            "The target is quantised after its training: 8-bit weights with one scale for each row, 8-bit \
-             activations by their ranges on the training samples, sums in 32 bits. Edits are made to the integers."
-                .into(),
-            impossible(),
-        ],
+        notes,
     };
     Ok(Int8Unlearned { results, targets, networks })
 }

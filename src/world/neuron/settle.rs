@@ -1,6 +1,8 @@
 //! How far to go along an action: lengths are tried on the samples that were kept, by forward passes alone.
 
-use super::build::{Around, Kept, MAX_FORGET, MAX_RETAIN, NeuronRequest, Neurons, larger_of};
+use super::build::{
+    Around, Kept, MAX_FORGET, MAX_RETAIN, NeuronRequest, Neurons, larger, larger_of,
+};
 use super::positions::Positions;
 use super::response::MOST;
 use crate::error::ShapeError;
@@ -10,9 +12,10 @@ use crate::nn::Stack;
 use crate::num;
 use crate::world::WorldKind;
 
-/// Lengths that [`Neurons::settle`] tries at most: the predicted one times `1.08^i`, i from −11 to 9.
-pub const LENGTHS: usize = SHORTER + 1 + LONGER;
+/// Lengths that [`Neurons::settle`] tries at most: the predicted one, then longer ones or shorter ones.
+pub const LENGTHS: usize = 1 + larger(LONGER, SHORTER);
 
+/// The others are the predicted one times or divided by powers of this.
 const RATIO: f32 = 1.08;
 const LONGER: usize = 9;
 const SHORTER: usize = 11;
@@ -78,8 +81,8 @@ impl Neurons<'_> {
     /// predicts it, set right by what forward passes of the kept samples through the edited layer and what lies
     /// behind it show. A length *reaches* its aim where 98 % of the forget samples have a margin of at most
     /// `−3 − max(0, mean margin − 8)`. A prediction that does so stays, unless more than .2 % of the retain samples
-    /// are lost by it: then the shortest of the lengths below it that reaches takes its place. One that does not is made
-    /// longer until it does, or comes as close as it can, as long as at most .5 % of the retain samples are lost. At
+    /// are lost by it: then the shortest length down to .43 of it that reaches takes its place. One that does not is made
+    /// longer, at most doubled, until it does or comes as close as it can, as long as at most .5 % of the retain samples are lost. At
     /// most 5, and at most [`LENGTHS`] lengths are tried. Labels and logits are looked at, no reward.
     ///
     /// A shorter length leaves less margin than the prediction: a class that is to stay forgotten while others follow
