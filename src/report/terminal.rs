@@ -243,7 +243,7 @@ fn join(cells: impl Iterator<Item = String>) -> String {
 }
 
 /// Breaks at spaces; lines after the first begin with `indent`.
-fn wrap(text: &str, indent: &str) -> String {
+pub(super) fn wrap(text: &str, indent: &str) -> String {
     let mut lines = String::new();
     let mut line = String::new();
     for word in text.split_whitespace() {

@@ -1,5 +1,6 @@
 //! What a transferred policy did, beside its controls: a table for the terminal and for `report.md`.
 
+use super::terminal::wrap;
 use crate::run::{Applied, AppliedRow};
 use std::fmt::Write as _;
 
@@ -216,7 +217,9 @@ pub fn transfer_text(applied: &Applied) -> String {
     let cells = cells(applied);
     let width =
         |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let mut text = format!("{}\n{LEGEND}\n\n", title(applied));
+    let mut text = wrap(&title(applied), "");
+    text.push_str(&wrap(LEGEND, ""));
+    text.push('\n');
     for row in &cells {
         let mut line = format!("{:<w$}", row[0], w = width(0));
         for (column, cell) in row.iter().enumerate().skip(1) {
@@ -225,7 +228,8 @@ pub fn transfer_text(applied: &Applied) -> String {
         let _ = writeln!(text, "{}", line.trim_end());
     }
     for remark in remarks(applied) {
-        let _ = write!(text, "\n{remark}\n");
+        text.push('\n');
+        text.push_str(&wrap(&remark, ""));
     }
     text
 }
