@@ -145,8 +145,8 @@ fn a_hidden_layer_behind_the_edited_one_is_looked_through() {
     assert!(forget <= 0.01 && drop <= 0.01, "{forget} {drop}");
 }
 
-#[test]
-fn a_network_that_others_trained_is_edited_at_once() {
+/// Three classes of the network that others trained.
+fn loaded(layer: &str) -> (ApplyConfig, Prepared) {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
     let (weights, arch) = (data.join("ccexam-mnist.safetensors"), data.join("ccexam-mnist.json"));
     let model = load_model(&weights, Some(&arch)).unwrap();
@@ -154,8 +154,14 @@ fn a_network_that_others_trained_is_edited_at_once() {
     let prepared = Prepared::for_loaded(&images, &parts, &model).unwrap();
     let mut config = config("shift", each(&[3, 5, 7]));
     config.base.model = Some(Arc::new(model));
-    config.base.layer = Some("classifier.2".into());
+    config.base.layer = Some(layer.into());
     config.base.seeds = 1;
+    (config, prepared)
+}
+
+#[test]
+fn a_network_that_others_trained_is_edited_at_once() {
+    let (mut config, prepared) = loaded("classifier.2");
     let applied = apply_transfer(&config, &prepared, &|_| None, &Silent).unwrap();
     assert!(hits(&applied, "policy") >= 0.85, "{}", hits(&applied, "policy"));
     assert!(applied.results.notes.iter().any(|note| note.contains("training data")));
@@ -175,15 +181,7 @@ fn a_network_that_others_trained_is_edited_at_once() {
 /// they looked at is said.
 #[test]
 fn a_step_is_settled_without_a_reward_and_the_report_says_how() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
-    let (weights, arch) = (data.join("ccexam-mnist.safetensors"), data.join("ccexam-mnist.json"));
-    let model = load_model(&weights, Some(&arch)).unwrap();
-    let (images, parts) = builtin_digits(0).unwrap();
-    let prepared = Prepared::for_loaded(&images, &parts, &model).unwrap();
-    let mut config = config("shift", each(&[3, 5, 7]));
-    config.base.model = Some(Arc::new(model));
-    config.base.layer = Some("classifier.0".into());
-    config.base.seeds = 1;
+    let (mut config, prepared) = loaded("classifier.0");
     config.policy_seeds = vec![0, 1];
     let mut look = |length| {
         config.base.length = length;
