@@ -289,30 +289,32 @@ fn tile<D: Dot, F: Finish, const M: usize, const V: usize>(
             }
         }
     }
+    // Stored before anything else is done with them: this loop unrolls, so that sums are never looked up by a
+    // running index, for which every one of them would be written back to memory at each step above.
+    let mut values = [[[0; LANES]; V]; M];
     for m in 0..M {
-        let y = y.get_mut(m * outputs..(m + 1) * outputs).unwrap_or_default();
         for v in 0..V {
-            let mut values = [0; LANES];
-            dot.store(sums[m][v], &mut values);
-            let y = y.get_mut(job.row + v * LANES..).unwrap_or_default();
-            if let Some(ready) = job.ready.get(v) {
-                F::finish(ready, &values, y);
-            }
+            dot.store(sums[m][v], &mut values[m][v]);
+        }
+    }
+    for (values, y) in values.iter().zip(y.chunks_exact_mut(outputs.max(1))) {
+        let y = y.get_mut(job.row..).unwrap_or_default().chunks_mut(LANES);
+        for ((values, ready), y) in values.iter().zip(job.ready).zip(y) {
+            F::finish(ready, values, y);
         }
     }
 }
+
+/// Inputs that are made into words at a time: as many bytes as the widest vector holds.
+const BLOCK: usize = 64;
 
 /// Two inputs less their zero point in each word, the first in the low half.
 #[inline(always)]
 pub(super) fn pairs(inputs: &[i8], zero: i8, to: &mut [i32]) {
     // SAFETY: a word is two halves, aligned as them at the least, and any bits are valid in both.
     let halves = unsafe { core::slice::from_raw_parts_mut(to.as_mut_ptr().cast(), 2 * to.len()) };
-    let less = |x: i8| i16::from(x) - i16::from(zero);
-    let (to, rest) = halves.split_at_mut_checked(inputs.len()).unwrap_or_default();
-    to.iter_mut().zip(inputs).for_each(|(to, &x)| *to = less(x).to_le());
-    if let [last] = rest {
-        *last = 0;
-    }
+    let zero = i16::from(zero);
+    each(inputs, halves, |x| (i16::from(x) - zero).to_le());
 }
 
 /// Four inputs plus 128 in the bytes of each word, the first in the lowest.
@@ -320,9 +322,24 @@ pub(super) fn pairs(inputs: &[i8], zero: i8, to: &mut [i32]) {
 pub(super) fn quads(inputs: &[i8], to: &mut [i32]) {
     // SAFETY: a word is four bytes, and any bits are valid in both.
     let bytes = unsafe { core::slice::from_raw_parts_mut(to.as_mut_ptr().cast(), 4 * to.len()) };
-    let (to, rest) = bytes.split_at_mut_checked(inputs.len()).unwrap_or_default();
-    to.iter_mut().zip(inputs).for_each(|(to, &x)| *to = x as u8 ^ 0x80);
-    rest.fill(0);
+    each(inputs, bytes, |x| x as u8 ^ 0x80);
+}
+
+/// Writes what becomes of each input, and zeros behind the last.
+#[inline(always)]
+fn each<T: Copy + Default>(inputs: &[i8], to: &mut [T], of: impl Fn(i8) -> T) {
+    let (to, rest) = to.split_at_mut_checked(inputs.len()).unwrap_or_default();
+    if !rest.is_empty() {
+        rest.fill(T::default());
+    }
+    // Blocks of a known length become a few vector instructions; a loop over the whole would also be one, with
+    // more work before and after it than in it.
+    let (blocks, last) = inputs.as_chunks::<BLOCK>();
+    let (to, to_last) = to.as_chunks_mut::<BLOCK>();
+    for (to, block) in to.iter_mut().zip(blocks) {
+        *to = block.map(&of);
+    }
+    to_last.iter_mut().zip(last).for_each(|(to, &x)| *to = of(x));
 }
 
 /// Up to two weights in the halves of a word.
