@@ -89,6 +89,9 @@ pub(super) struct Factors {
     multipliers: [i32; LANES],
     left: [u32; LANES],
     right: [u32; LANES],
+    /// What a shift to the right drops, and half of it.
+    mask: [i32; LANES],
+    half: [i32; LANES],
     zero: i32,
     low: i32,
     high: i32,
@@ -101,10 +104,13 @@ impl Finish for OutputI8<'_> {
     #[inline(always)]
     fn ready(&self, first: usize) -> Factors {
         let shifts: [_; LANES] = array::from_fn(|lane| self.factor(first + lane).shifts());
+        let mask = shifts.map(|(_, right)| 1u32.wrapping_shl(right).wrapping_sub(1) as i32);
         Factors {
             multipliers: array::from_fn(|lane| self.factor(first + lane).multiplier),
             left: shifts.map(|(left, _)| left),
             right: shifts.map(|(_, right)| right),
+            mask,
+            half: mask.map(|mask| mask >> 1),
             zero: self.zero.into(),
             low: self.low.into(),
             high: self.high.into(),
@@ -120,10 +126,8 @@ impl Finish for OutputI8<'_> {
             let product = i64::from(sum) * i64::from(ready.multipliers[lane]);
             // The low half is the same for a shift without sign, which more processors have.
             let high = (product.wrapping_add(1 << 30) as u64 >> 31) as i32;
-            let right = ready.right[lane];
-            let mask = (1u32.wrapping_shl(right)).wrapping_sub(1) as i32;
-            let threshold = (mask >> 1) + i32::from(high < 0);
-            let value = high.wrapping_shr(right) + i32::from(high & mask > threshold);
+            let up = high & ready.mask[lane] > ready.half[lane] + i32::from(high < 0);
+            let value = high.wrapping_shr(ready.right[lane]) + i32::from(up);
             values[lane] = value.wrapping_add(ready.zero).max(ready.low).min(ready.high) as i8;
         }
         match to.first_chunk_mut::<LANES>() {
@@ -297,10 +301,10 @@ fn tile<D: Dot, F: Finish, const M: usize, const V: usize>(
             dot.store(sums[m][v], &mut values[m][v]);
         }
     }
-    for (values, y) in values.iter().zip(y.chunks_exact_mut(outputs.max(1))) {
-        let y = y.get_mut(job.row..).unwrap_or_default().chunks_mut(LANES);
-        for ((values, ready), y) in values.iter().zip(job.ready).zip(y) {
-            F::finish(ready, values, y);
+    for (v, &ready) in job.ready.iter().enumerate().take(V) {
+        for (values, y) in values.iter().zip(y.chunks_exact_mut(outputs.max(1))) {
+            let y = y.get_mut(job.row + v * LANES..).unwrap_or_default();
+            F::finish(&ready, &values[v], y);
         }
     }
 }
