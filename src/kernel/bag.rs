@@ -1,6 +1,7 @@
 //! Sparse samples.
 
 use crate::error::ShapeError;
+use core::ops::Range;
 
 /// Samples that have few of many features: sparse rows, as in a bag of words.
 ///
@@ -58,11 +59,23 @@ impl<'a> Bag<'a> {
     /// Columns and values of one sample; empty outside the bag.
     #[inline]
     pub fn row(&self, sample: usize) -> (&'a [u32], &'a [f32]) {
-        let bounds = (self.offsets.get(sample), self.offsets.get(sample.saturating_add(1)));
-        let (Some(&first), Some(&end)) = bounds else { return Default::default() };
-        let range = first as usize..end as usize;
+        let range = self.entries(sample);
         let columns = self.columns.get(range.clone());
         (columns.unwrap_or_default(), self.values.get(range).unwrap_or_default())
+    }
+
+    /// Where the entries of one sample lie among all; nowhere outside the bag.
+    #[inline]
+    pub(super) fn entries(&self, sample: usize) -> Range<usize> {
+        match (self.offsets.get(sample), self.offsets.get(sample.saturating_add(1))) {
+            (Some(&first), Some(&end)) => first as usize..end as usize,
+            _ => 0..0,
+        }
+    }
+
+    /// Values of all entries, those of [`part`](Self::part)s of the bag included.
+    pub(crate) const fn all_values(&self) -> &'a [f32] {
+        self.values
     }
 
     /// At most `count` samples from `first` on as a bag of their own.

@@ -1,12 +1,14 @@
 //! The choice between the forms of a product.
 
+use super::bag::{self, BagI8, SparseI8};
+use super::finish::Sums;
 use super::{DenseI8, OutputI8, portable};
 use crate::kernel::Kernel;
 #[cfg(target_arch = "x86_64")]
 use crate::kernel::{Backend, x86::has_vnni};
 
 #[cfg(target_arch = "x86_64")]
-use super::x86::{avx2, vnni};
+use super::x86::{avx2, sparse, vnni};
 
 impl Kernel {
     /// Packs weights for this kernel; the portable one needs none.
@@ -53,6 +55,30 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Backend::Avx2 | Backend::Avx512 => unsafe { avx2::bytes(layer, output, x, y) },
             _ => portable::dense(layer, x, y, output.finish()),
+        }
+    }
+
+    pub(super) fn run_sparse_i8_sums(self, rows: &BagI8<'_>, layer: &SparseI8<'_>, y: &mut [i32]) {
+        match self.backend() {
+            // SAFETY: a `Kernel` of either backend exists only where there is AVX2.
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 | Backend::Avx512 => unsafe { sparse::sums(rows, layer, y) },
+            _ => bag::sparse(rows, layer, &Sums, y),
+        }
+    }
+
+    pub(super) fn run_sparse_i8(
+        self,
+        rows: &BagI8<'_>,
+        layer: &SparseI8<'_>,
+        output: &OutputI8<'_>,
+        y: &mut [i8],
+    ) {
+        match self.backend() {
+            // SAFETY: as for `run_sparse_i8_sums`.
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 | Backend::Avx512 => unsafe { sparse::bytes(rows, layer, output, y) },
+            _ => bag::sparse(rows, layer, output, y),
         }
     }
 }

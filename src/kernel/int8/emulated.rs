@@ -1,6 +1,7 @@
 //! Both instructions in plain Rust, so that every machine can test the algorithm for both.
 
-use super::tile::{self, Dot, LANES};
+use super::finish::LANES;
+use super::tile::{self, Dot};
 
 /// Two inputs in a word, or four, as `I` says.
 #[derive(Clone, Copy)]

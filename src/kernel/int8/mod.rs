@@ -1,7 +1,7 @@
 //! Networks of 8-bit integers: products that are summed in i32, and the way back to i8.
 //!
 //! What belongs here: dense layers over i8 as TensorFlow Lite Micro and CMSIS-NN compute them, for each
-//! instruction set. What does not: scales, zero points of a whole network, anything in f32 (`model::int8`).
+//! instruction set, and the same over sparse rows. What does not: scales, zero points of a whole network, anything in f32 (`model::int8`).
 //!
 //! # Numbers
 //!
@@ -14,11 +14,13 @@
 //! Samples are rows, `[sample][input]`; weights are `outputs × inputs`, row by row, as those libraries store
 //! them. For the vector units they are also packed, once for each change ([`Kernel::pack_i8`]).
 
+mod bag;
 #[cfg(feature = "std")]
 pub(super) mod bench;
 mod dispatch;
 #[cfg(test)]
 mod emulated;
+mod finish;
 mod portable;
 mod requantize;
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use bag::{BagI8, SparseI8, StartI8};
 pub use requantize::Requantize;
 
 use super::Kernel;
@@ -78,6 +81,13 @@ impl OutputI8<'_> {
             values => values.get(row).copied().unwrap_or_default(),
         };
         Requantize { multiplier: of(self.multipliers), shift: of(self.shifts) }
+    }
+
+    fn check(&self, outputs: usize) -> Result<(), ShapeError> {
+        if self.multipliers.len() != 1 {
+            ShapeError::check("multipliers", outputs, self.multipliers.len())?;
+        }
+        ShapeError::check("shifts", self.multipliers.len(), self.shifts.len())
     }
 
     /// The output for a row and its sum.
@@ -150,10 +160,7 @@ impl Kernel {
         y: &mut [i8],
     ) -> Result<(), ShapeError> {
         layer.check(samples, x, y.len())?;
-        if output.multipliers.len() != 1 {
-            ShapeError::check("multipliers", layer.outputs, output.multipliers.len())?;
-        }
-        ShapeError::check("shifts", output.multipliers.len(), output.shifts.len())?;
+        output.check(layer.outputs)?;
         self.run_dense_i8(&layer, &output, x, y);
         Ok(())
     }

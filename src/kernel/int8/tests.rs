@@ -1,8 +1,8 @@
 //! Every backend against the values of two interpreters (`tests/oracle/int8.py`) and against each other.
 
 use super::emulated::Emulated;
-use super::{DenseI8, OutputI8, Requantize, tile};
-use crate::kernel::{Backend, Kernel};
+use super::{BagI8, DenseI8, OutputI8, Requantize, SparseI8, StartI8, finish, tile};
+use crate::kernel::{Backend, Bag, Kernel};
 use proptest::prelude::*;
 use std::vec::Vec;
 use std::{println, vec};
@@ -222,6 +222,9 @@ proptest! {
             prop_assert_eq!(&other_sums, &sums, "{:?}", kernel.backend());
             prop_assert_eq!(&other, &y, "{:?}", kernel.backend());
         }
+        for kernel in kernels() {
+            sparse(kernel, &layer, x, &output, &sums, &y)?;
+        }
         emulated(Emulated::<2>, &layer, x, &output, &sums, &y)?;
         emulated(Emulated::<4>, &layer, x, &output, &sums, &y)?;
     }
@@ -235,14 +238,101 @@ fn emulated<D: tile::Dot>(
     sums: &[i32],
     y: &[i8],
 ) -> Result<(), TestCaseError> {
-    let rows = layer.outputs.div_ceil(tile::LANES) * tile::panel_rows(layer.inputs);
-    let mut packed = vec![7; rows * tile::LANES];
+    let rows = layer.outputs.div_ceil(finish::LANES) * tile::panel_rows(layer.inputs);
+    let mut packed = vec![7; rows * finish::LANES];
     tile::pack(dot, layer.inputs, layer.weights, &mut packed);
     let layer = DenseI8 { packed: &packed, ..*layer };
     let (mut other_sums, mut other) = (vec![0; sums.len()], vec![0; y.len()]);
-    tile::dense(dot, &layer, x, &tile::Sums, &mut other_sums);
+    tile::dense(dot, &layer, x, &finish::Sums, &mut other_sums);
     tile::dense(dot, &layer, x, output, &mut other);
     prop_assert_eq!(&other_sums, sums, "{} inputs in a word", D::INPUTS);
     prop_assert_eq!(&other, y, "{} inputs in a word", D::INPUTS);
     Ok(())
+}
+
+/// Rows of the columns that `with` picks, of samples that lie densely: offsets, columns, values.
+fn rows_of(
+    x: &[i8],
+    inputs: usize,
+    with: impl Fn(usize, i8) -> bool,
+) -> (Vec<u32>, Vec<u32>, Vec<i8>) {
+    let (mut offsets, mut columns, mut values) = (vec![0], Vec::new(), Vec::new());
+    for x in x.chunks_exact(inputs) {
+        for (column, &value) in x.iter().enumerate().filter(|&(column, &value)| with(column, value))
+        {
+            columns.push(column as u32);
+            values.push(value);
+        }
+        offsets.push(columns.len() as u32);
+    }
+    (offsets, columns, values)
+}
+
+/// Sparse rows give what the same samples give densely: from biases, to i8 as well, and in two goes, the second of
+/// which begins with the sums of the first.
+fn sparse(
+    kernel: Kernel,
+    dense: &DenseI8<'_>,
+    x: &[i8],
+    output: &OutputI8<'_>,
+    sums: &[i32],
+    y: &[i8],
+) -> Result<(), TestCaseError> {
+    let DenseI8 { inputs, outputs, bias, zero, .. } = *dense;
+    if inputs == 0 || outputs == 0 {
+        return Ok(());
+    }
+    let mut weights = vec![0; inputs * outputs];
+    for (row, values) in dense.weights.chunks_exact(inputs).enumerate() {
+        weights.iter_mut().skip(row).step_by(outputs).zip(values).for_each(|(to, &w)| *to = w);
+    }
+    let layer = SparseI8 { outputs, weights: &weights, start: StartI8::Bias(bias), zero };
+    let run = |(offsets, columns, values): &(Vec<u32>, Vec<u32>, Vec<i8>), layer: SparseI8<'_>| {
+        let (real, mut sums) = (vec![0.0; columns.len()], vec![7; sums.len()]);
+        let rows = Bag::new(inputs, offsets, columns, &real).unwrap();
+        kernel.sparse_i8_sums(BagI8 { rows, values }, layer, &mut sums).unwrap();
+        let mut y = vec![7; y.len()];
+        kernel.sparse_i8(BagI8 { rows, values }, layer, *output, &mut y).unwrap();
+        (sums, y)
+    };
+    let (other_sums, other) = run(&rows_of(x, inputs, |_, value| value != zero), layer);
+    prop_assert_eq!(&other_sums[..], sums, "{:?}", kernel.backend());
+    prop_assert_eq!(&other[..], y, "{:?}", kernel.backend());
+    let (start, _) = run(&rows_of(x, inputs, |column, _| column % 3 == 0), layer);
+    let rest = SparseI8 { start: StartI8::Values(&start), ..layer };
+    let (other_sums, other) = run(&rows_of(x, inputs, |column, _| column % 3 != 0), rest);
+    prop_assert_eq!(&other_sums[..], sums, "{:?}, in two goes", kernel.backend());
+    prop_assert_eq!(&other[..], y, "{:?}, in two goes", kernel.backend());
+    Ok(())
+}
+
+#[test]
+fn sparse_rows_refuse_wrong_lengths_and_parts_are_the_whole() {
+    let (offsets, columns, real) = ([0u32, 2, 2, 3], [0u32, 2, 1], [0.0; 3]);
+    let rows = Bag::new(3, &offsets, &columns, &real).unwrap();
+    let bag = BagI8 { rows, values: &[10, 20, 30] };
+    let layer = SparseI8 {
+        outputs: 2,
+        weights: &[1, 2, 3, 4, 5, 6],
+        start: StartI8::Bias(&[7, 8]),
+        zero: 1,
+    };
+    let kernel = Kernel::auto();
+    let run = |bag: BagI8<'_>, layer, sums: &mut [i32]| {
+        kernel.sparse_i8_sums(bag, layer, sums).map_err(|error| error.what)
+    };
+    let mut sums = [0; 6];
+    run(bag, layer, &mut sums).unwrap();
+    assert_eq!(sums, [7 + 9 + 19 * 5, 8 + 18 + 19 * 6, 7, 8, 7 + 29 * 3, 8 + 29 * 4]);
+    let mut last = [0; 4];
+    run(bag.part(1, 9), layer, &mut last).unwrap();
+    assert_eq!(last, sums[2..]);
+    assert_eq!(run(bag, layer, &mut [0; 5]), Err("output"));
+    assert_eq!(run(bag, SparseI8 { weights: &[0; 5], ..layer }, &mut sums), Err("weights"));
+    let start = |start| SparseI8 { start, ..layer };
+    assert_eq!(run(bag, start(StartI8::Bias(&[0])), &mut sums), Err("bias"));
+    assert_eq!(run(bag, start(StartI8::Values(&[0; 5])), &mut sums), Err("starting values"));
+    // Numbers that are missing are those of no entry.
+    run(BagI8 { values: &[10, 20], ..bag }, layer, &mut sums).unwrap();
+    assert_eq!(sums[4..], [7, 8]);
 }

@@ -1,6 +1,8 @@
 //! x86-64: pairs by AVX2's `vpmaddwd`, quads by AVX-512 VNNI's `vpdpbusd`.
 
-use super::tile::{self, Dot, Finish, LANES};
+use super::bag::{self, BagI8, SparseI8};
+use super::finish::{LANES, Sums};
+use super::tile::{self, Dot};
 use super::{DenseI8, OutputI8};
 use core::arch::x86_64::{
     __m256i, __m512i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32,
@@ -129,7 +131,7 @@ macro_rules! wrappers {
 
             #[target_feature(enable = $features)]
             pub(in crate::kernel::int8) fn sums(layer: &DenseI8<'_>, x: &[i8], y: &mut [i32]) {
-                tile::dense($token, layer, x, &tile::Sums, y);
+                tile::dense($token, layer, x, &Sums, y);
             }
 
             #[target_feature(enable = $features)]
@@ -137,7 +139,7 @@ macro_rules! wrappers {
                 layer: &DenseI8<'_>,
                 output: &OutputI8<'_>,
                 x: &[i8],
-                y: &mut [<OutputI8<'static> as Finish>::Output],
+                y: &mut [i8],
             ) {
                 tile::dense($token, layer, x, output, y);
             }
@@ -148,3 +150,23 @@ macro_rules! wrappers {
 // Callers of these functions vouch for the features, which is what the tokens say.
 wrappers!(avx2, "avx2", Avx2(()));
 wrappers!(vnni, "avx2,avx512f,avx512vnni", Vnni(()));
+
+/// The plain code, made for AVX2: sparse rows take more time to be found than to be added.
+pub(super) mod sparse {
+    use super::*;
+
+    #[target_feature(enable = "avx2")]
+    pub(in crate::kernel::int8) fn sums(rows: &BagI8<'_>, layer: &SparseI8<'_>, y: &mut [i32]) {
+        bag::sparse(rows, layer, &Sums, y);
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub(in crate::kernel::int8) fn bytes(
+        rows: &BagI8<'_>,
+        layer: &SparseI8<'_>,
+        output: &OutputI8<'_>,
+        y: &mut [i8],
+    ) {
+        bag::sparse(rows, layer, output, y);
+    }
+}
