@@ -16,8 +16,9 @@
 //! # What there is
 //!
 //! Dense and convolutional layers, max pooling, and ReLU behind any of them; features keep their order
-//! (`[channel][row][column]`). Layers before the first quantised one stay in f32: a bag of words is
-//! looked up in f32, what it gives becomes i8.
+//! (`[channel][row][column]`). A dense first layer also takes sparse rows ([`Int8Sparse`]): a bag's values become 8-bit
+//! numbers as other inputs do, and what a row does not name has the zero point's value, which is 0. Layers before the
+//! first quantised one stay in f32.
 
 mod calibrate;
 mod chain;
@@ -25,10 +26,12 @@ mod parameters;
 mod plain;
 mod prefix;
 mod run;
+mod source;
 mod stack;
 
 pub use chain::{Int8Link, chain_need, run_chain};
 pub use parameters::{Int8Network, Int8Parameters};
 pub use plain::Int8Plain;
 pub use prefix::{Int8Edited, Int8Prefix};
+pub use source::Int8Sparse;
 pub use stack::{Int8Activations, Int8Layer, Int8Scale, Int8Stack};

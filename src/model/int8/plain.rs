@@ -1,10 +1,10 @@
 //! A quantised network as it is, run from its inputs.
 
 use super::parameters::Int8Network;
-use super::run::{Work, pack, packed_len, quantise_panel, view};
+use super::run::Work;
+use super::source::{Int8Sparse, Packed, Source};
 use super::stack::Int8Stack;
-use crate::error::ShapeError;
-use crate::kernel::{Batch, Kernel, LANES};
+use crate::kernel::{Bag, Kernel, LANES};
 use crate::model::{Forward, ForwardError, Logits, Samples};
 use crate::slab::{Arena, IntArena, IntNeed, Need};
 
@@ -13,8 +13,8 @@ use crate::slab::{Arena, IntArena, IntNeed, Need};
 pub struct Int8Plain<'a> {
     kernel: Kernel,
     network: Int8Network<'a>,
-    samples: Samples<'a>,
-    packed: &'a [i32],
+    source: Source<'a>,
+    packed: Packed<'a>,
     work: Work<'a>,
     logits: &'a mut [f32],
 }
@@ -22,8 +22,18 @@ pub struct Int8Plain<'a> {
 impl<'a> Int8Plain<'a> {
     /// Memory for running `stack`: the packed weights, two activations of one panel, its logits.
     pub fn need(stack: &Int8Stack) -> (Need, IntNeed) {
-        let packed = IntNeed { i8s: 0, i32s: packed_len(stack) };
-        (Need::f32s(LANES * stack.outputs()), Work::need(stack).and(packed))
+        Self::need_of(stack, false)
+    }
+
+    /// Memory for running `stack` on sparse rows: the same, and the rows in 8 bits.
+    pub fn sparse_need(stack: &Int8Stack, bag: &Bag<'_>) -> (Need, IntNeed) {
+        let (need, ints) = Self::need_of(stack, true);
+        (need, ints.and(Source::rows_need(bag)))
+    }
+
+    fn need_of(stack: &Int8Stack, sparse: bool) -> (Need, IntNeed) {
+        let ints = Work::need(stack, sparse).and(Packed::need(stack, sparse));
+        (Need::f32s(LANES * stack.outputs()), ints)
     }
 
     /// The network on `samples`: real inputs of its first quantised layer, in panels of
@@ -38,37 +48,44 @@ impl<'a> Int8Plain<'a> {
         arena: &mut Arena<'a>,
         ints: &mut IntArena<'a>,
     ) -> Result<Self, ForwardError> {
-        network.check()?;
-        check_samples(network.stack, &samples)?;
-        let packed = ints.take_i32(packed_len(network.stack))?;
-        pack(kernel, &network, packed)?;
-        let work = Work::new(network.stack, ints)?;
-        let logits = arena.take(LANES * network.stack.outputs())?;
-        Ok(Self { kernel, network, samples, packed, work, logits })
+        let source = Source::panels(network.stack, samples)?;
+        Self::on(kernel, network, source, arena, ints)
     }
-}
 
-/// Checks that samples lie in panels and fit the network.
-pub(super) fn check_samples(stack: &Int8Stack, samples: &Samples<'_>) -> Result<(), ShapeError> {
-    ShapeError::check("samples of a panel", LANES, samples.batch.width())?;
-    ShapeError::check("input", samples.batch.len(stack.inputs()), samples.inputs.len())?;
-    ShapeError::check("labels", samples.batch.samples(), samples.labels.len())
-}
+    /// The network on sparse samples.
+    ///
+    /// # Errors
+    /// [`ForwardError`]: a first layer that is not dense or not quantised, slices that do not fit, arenas that are
+    /// too small.
+    pub fn sparse(
+        kernel: Kernel,
+        network: Int8Network<'a>,
+        samples: Int8Sparse<'a>,
+        arena: &mut Arena<'a>,
+        ints: &mut IntArena<'a>,
+    ) -> Result<Self, ForwardError> {
+        let source = Source::rows(network.stack, samples, ints)?;
+        Self::on(kernel, network, source, arena, ints)
+    }
 
-/// Panel `index` of samples that [`check_samples`] has seen.
-pub(super) fn panel<'s>(
-    stack: &Int8Stack,
-    samples: &Samples<'s>,
-    index: usize,
-) -> (Batch, &'s [f32]) {
-    let len = LANES * stack.inputs();
-    let inputs = samples.inputs.get(index * len..(index + 1) * len).unwrap_or_default();
-    (samples.batch.panel(index), inputs)
+    fn on(
+        kernel: Kernel,
+        network: Int8Network<'a>,
+        source: Source<'a>,
+        arena: &mut Arena<'a>,
+        ints: &mut IntArena<'a>,
+    ) -> Result<Self, ForwardError> {
+        network.check()?;
+        let packed = Packed::new(kernel, &network, source.is_sparse(), ints)?;
+        let work = Work::new(network.stack, source.is_sparse(), ints)?;
+        let logits = arena.take(LANES * network.stack.outputs())?;
+        Ok(Self { kernel, network, source, packed, work, logits })
+    }
 }
 
 impl Forward for Int8Plain<'_> {
     fn samples(&self) -> usize {
-        self.samples.batch.samples()
+        self.source.batch().samples()
     }
 
     fn classes(&self) -> usize {
@@ -80,16 +97,14 @@ impl Forward for Int8Plain<'_> {
     }
 
     fn for_each_logits(&mut self, visit: &mut dyn FnMut(Logits<'_>)) -> Result<(), ForwardError> {
-        let stack = self.network.stack;
-        let (classes, last) = (stack.outputs(), stack.layers().len().saturating_sub(1));
-        let Some(output) = view(&self.network, self.packed, last) else { return Ok(()) };
-        for index in 0..self.samples.batch.panels() {
-            let (batch, inputs) = panel(stack, &self.samples, index);
-            quantise_panel(stack.input_scale(), batch.samples(), inputs, self.work.one);
-            let layers = (0..last).filter_map(|at| view(&self.network, self.packed, at));
-            self.work.run(self.kernel, layers, batch.samples())?;
-            self.work.logits(self.kernel, output, batch.samples(), self.logits)?;
-            visit(Logits { first: index * LANES, batch, classes, values: self.logits });
+        let Self { kernel, network, source, packed, work, logits } = self;
+        let stack = network.stack;
+        let end = (stack.input_scale(), stack.layers().len().saturating_sub(1));
+        for index in 0..source.batch().panels() {
+            let at = |layer| packed.view(network, layer);
+            work.whole(*kernel, source, index, end, at, logits)?;
+            let (batch, classes) = (source.batch().panel(index), stack.outputs());
+            visit(Logits { first: index * LANES, batch, classes, values: logits });
         }
         Ok(())
     }

@@ -1,71 +1,25 @@
 //! Layers over a panel's samples, which lie in rows, `[sample][feature]`.
 
-use super::parameters::Int8Network;
+use super::source::{Source, rows_of};
 use super::stack::{Int8Layer, Int8Scale, Int8Stack};
 use crate::error::{ShapeError, TooSmall};
-use crate::kernel::int8::{DenseI8, OutputI8};
+use crate::kernel::int8::{DenseI8, OutputI8, SparseI8, StartI8};
 use crate::kernel::{Conv2d, Kernel, LANES, Pool2d};
 use crate::nn::Kind;
 use crate::slab::{IntArena, IntNeed};
-use core::ops::Range;
 
 /// One layer with its parameters.
 #[derive(Clone, Copy)]
 pub(super) struct View<'p> {
     pub(super) layer: &'p Int8Layer,
     pub(super) weights: &'p [i8],
+    /// The same with those of an input side by side, of a layer that takes sparse rows; else empty.
+    pub(super) words: &'p [i8],
     pub(super) packed: &'p [i32],
     pub(super) bias: &'p [i32],
     pub(super) multipliers: &'p [i32],
     pub(super) shifts: &'p [i32],
     pub(super) scales: &'p [f32],
-}
-
-/// Packed weights of all layers that are run as the network has them.
-pub(super) fn packed_len(stack: &Int8Stack) -> usize {
-    packed_range(stack, stack.layers().len()).start
-}
-
-fn packed_range(stack: &Int8Stack, index: usize) -> Range<usize> {
-    let len = |layer: &Int8Layer| {
-        layer.matrix().map_or(0, |(inputs, outputs)| Kernel::packed_i8_len(inputs, outputs))
-    };
-    let start = stack.layers().iter().take(index).map(len).sum();
-    start..start + stack.layers().get(index).map_or(0, len)
-}
-
-/// Packs the weights of all layers.
-pub(super) fn pack(
-    kernel: Kernel,
-    network: &Int8Network<'_>,
-    packed: &mut [i32],
-) -> Result<(), ShapeError> {
-    for (index, layer) in network.stack.layers().iter().enumerate() {
-        let Some((inputs, outputs)) = layer.matrix() else { continue };
-        let weights = network.weights.get(layer.weight_range()).unwrap_or_default();
-        let to = packed.get_mut(packed_range(network.stack, index)).unwrap_or_default();
-        kernel.pack_i8(inputs, outputs, weights, to)?;
-    }
-    Ok(())
-}
-
-/// Layer `index` as the network has it.
-pub(super) fn view<'p>(
-    network: &Int8Network<'p>,
-    packed: &'p [i32],
-    index: usize,
-) -> Option<View<'p>> {
-    let layer = network.stack.layers().get(index)?;
-    let rows = layer.row_range();
-    Some(View {
-        layer,
-        weights: network.weights.get(layer.weight_range())?,
-        packed: packed.get(packed_range(network.stack, index))?,
-        bias: network.bias.get(rows.clone())?,
-        multipliers: network.multipliers.get(rows.clone())?,
-        shifts: network.shifts.get(rows.clone())?,
-        scales: network.scales.get(rows)?,
-    })
 }
 
 /// Working memory of one panel.
@@ -80,9 +34,7 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn need(stack: &Int8Stack) -> IntNeed {
-        let widest =
-            stack.layers().iter().map(|layer| layer.outputs).fold(stack.inputs(), usize::max);
+    pub(super) fn need(stack: &Int8Stack, sparse: bool) -> IntNeed {
         let patches = |layer: &Int8Layer| match layer.kind {
             Kind::Conv2d { conv, .. } => {
                 let [channels, rows, cols] = conv.output();
@@ -91,19 +43,82 @@ impl<'a> Work<'a> {
             _ => 0,
         };
         let patches = stack.layers().iter().map(patches).fold(0, usize::max);
+        let widest = Self::widest(stack, sparse);
         IntNeed { i8s: 2 * LANES * widest + patches, i32s: LANES * stack.outputs() }
     }
 
-    pub(super) fn new(stack: &Int8Stack, ints: &mut IntArena<'a>) -> Result<Self, TooSmall> {
-        let widest =
-            stack.layers().iter().map(|layer| layer.outputs).fold(stack.inputs(), usize::max);
-        let patches = Self::need(stack).i8s - 2 * LANES * widest;
+    /// Features of the widest activation that is held: sparse rows are not.
+    fn widest(stack: &Int8Stack, sparse: bool) -> usize {
+        let inputs = if sparse { 0 } else { stack.inputs() };
+        stack.layers().iter().map(|layer| layer.outputs).fold(inputs, usize::max)
+    }
+
+    pub(super) fn new(
+        stack: &Int8Stack,
+        sparse: bool,
+        ints: &mut IntArena<'a>,
+    ) -> Result<Self, TooSmall> {
+        let widest = Self::widest(stack, sparse);
+        let patches = Self::need(stack, sparse).i8s - 2 * LANES * widest;
         Ok(Self {
             one: ints.take_i8(LANES * widest)?,
             other: ints.take_i8(LANES * widest)?,
             patches: ints.take_i8(patches)?,
             sums: ints.take_i32(LANES * stack.outputs())?,
         })
+    }
+
+    /// Leaves in `one` what panel `index` of the samples brings to the first layer; of sparse rows what that layer,
+    /// `first`, gives for them. Returns the layer that comes next.
+    pub(super) fn enter(
+        &mut self,
+        kernel: Kernel,
+        source: &Source<'_>,
+        index: usize,
+        (scale, first): (Int8Scale, Option<View<'_>>),
+    ) -> Result<usize, ShapeError> {
+        match (source, first) {
+            (Source::Panels(samples), _) => {
+                let batch = samples.batch.panel(index);
+                let len = samples.inputs.len().checked_div(samples.batch.panels()).unwrap_or(0);
+                let inputs = samples.inputs.get(index * len..).and_then(|inputs| inputs.get(..len));
+                quantise_panel(scale, batch.samples(), inputs.unwrap_or_default(), self.one);
+                Ok(0)
+            }
+            (Source::Rows { bag, fixed }, Some(view)) => {
+                let outputs = view.layer.outputs;
+                let (part, start) = rows_of(bag, *fixed, view.bias, index, outputs);
+                let y = self.one.get_mut(..part.rows.samples() * outputs).unwrap_or_default();
+                kernel.sparse_i8(part, sparse(view, start), output(view), y)?;
+                Ok(1)
+            }
+            (Source::Rows { .. }, None) => Ok(1),
+        }
+    }
+
+    /// The logits of panel `index` of the samples, run through all layers, which are those that `at` knows.
+    pub(super) fn whole<'p>(
+        &mut self,
+        kernel: Kernel,
+        source: &Source<'_>,
+        index: usize,
+        (scale, last): (Int8Scale, usize),
+        at: impl Fn(usize) -> Option<View<'p>>,
+        logits: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        let Some(view) = at(last) else { return Ok(()) };
+        let samples = source.batch().panel(index).samples();
+        if let (Source::Rows { bag, fixed }, 0) = (source, last) {
+            let classes = view.layer.outputs;
+            let (part, start) = rows_of(bag, *fixed, view.bias, index, classes);
+            let sums = self.sums.get_mut(..samples * classes).unwrap_or_default();
+            kernel.sparse_i8_sums(part, sparse(view, start), sums)?;
+            real(view, sums, logits);
+            return Ok(());
+        }
+        let next = self.enter(kernel, source, index, (scale, at(0)))?;
+        self.run(kernel, (next..last).filter_map(at), samples)?;
+        self.logits(kernel, view, samples, logits)
     }
 
     /// Runs `layers` on what lies in `one`, for `samples` samples, and leaves what they give there.
@@ -134,16 +149,33 @@ impl<'a> Work<'a> {
         let x = self.one.get(..samples * inputs).unwrap_or_default();
         let sums = self.sums.get_mut(..samples * classes).unwrap_or_default();
         kernel.dense_i8_sums(samples, dense(view, inputs, classes), x, sums)?;
-        let rows = logits.chunks_exact_mut(LANES).zip(view.scales).enumerate();
-        for (class, (lanes, scale)) in rows {
-            let unit = view.layer.input.scale * scale;
-            let sums = sums.iter().skip(class).step_by(classes.max(1));
-            for (to, &sum) in lanes.iter_mut().zip(sums) {
-                *to = unit * sum as f32;
-            }
-        }
+        real(view, sums, logits);
         Ok(())
     }
+}
+
+/// Sums of the last layer as real numbers, `[class][lane]`.
+fn real(view: View<'_>, sums: &[i32], logits: &mut [f32]) {
+    let rows = logits.chunks_exact_mut(LANES).zip(view.scales).enumerate();
+    for (class, (lanes, scale)) in rows {
+        let unit = view.layer.input.scale * scale;
+        let sums = sums.iter().skip(class).step_by(view.layer.outputs.max(1));
+        for (to, &sum) in lanes.iter_mut().zip(sums) {
+            *to = unit * sum as f32;
+        }
+    }
+}
+
+fn sparse<'p>(view: View<'p>, start: StartI8<'p>) -> SparseI8<'p> {
+    let View { layer, words, .. } = view;
+    SparseI8 { outputs: layer.outputs, weights: words, start, zero: layer.input.zero }
+}
+
+/// What becomes of a layer's sums.
+fn output(view: View<'_>) -> OutputI8<'_> {
+    let View { layer, multipliers, shifts, .. } = view;
+    let low = if layer.relu { layer.output.zero } else { i8::MIN };
+    OutputI8 { multipliers, shifts, zero: layer.output.zero, low, high: i8::MAX }
 }
 
 fn dense<'p>(view: View<'p>, inputs: usize, outputs: usize) -> DenseI8<'p> {
@@ -160,10 +192,7 @@ pub(super) fn apply(
     patches: &mut [i8],
     y: &mut [i8],
 ) -> Result<(), ShapeError> {
-    let layer = view.layer;
-    let low = if layer.relu { layer.output.zero } else { i8::MIN };
-    let View { multipliers, shifts, .. } = view;
-    let output = OutputI8 { multipliers, shifts, zero: layer.output.zero, low, high: i8::MAX };
+    let (layer, output) = (view.layer, output(view));
     match layer.kind {
         Kind::Dense { inputs, outputs, .. } => {
             kernel.dense_i8(samples, dense(view, inputs, outputs), output, x, y)
@@ -189,7 +218,7 @@ pub(super) fn apply(
         Kind::MaxPool(pool) => {
             let samples = x.chunks_exact(layer.inputs.max(1));
             for (x, y) in samples.zip(y.chunks_exact_mut(layer.outputs.max(1))) {
-                max_pool(&pool, low, x, y);
+                max_pool(&pool, output.low, x, y);
             }
             Ok(())
         }
@@ -234,7 +263,7 @@ fn max_pool(pool: &Pool2d, low: i8, x: &[i8], y: &mut [i8]) {
 }
 
 /// A panel of real numbers, `[feature][lane]`, as rows of 8-bit ones.
-pub(super) fn quantise_panel(scale: Int8Scale, samples: usize, panel: &[f32], rows: &mut [i8]) {
+fn quantise_panel(scale: Int8Scale, samples: usize, panel: &[f32], rows: &mut [i8]) {
     let features = panel.len() / LANES;
     for (feature, lanes) in panel.chunks_exact(LANES).enumerate() {
         let to = rows.iter_mut().skip(feature).step_by(features.max(1));

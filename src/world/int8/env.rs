@@ -3,8 +3,8 @@
 use super::form::Forming;
 use super::{Int8Form, Int8Range};
 use crate::env::{Edit, Edited, End, Env, EnvError, Space, Spec, Step};
-use crate::kernel::Kernel;
-use crate::model::int8::{Int8Network, Int8Prefix, Int8Stack};
+use crate::kernel::{Bag, Kernel};
+use crate::model::int8::{Int8Network, Int8Prefix, Int8Sparse, Int8Stack};
 use crate::model::{ForwardError, Samples, Split};
 use crate::num;
 use crate::slab::{Arena, IntArena, IntNeed, Need};
@@ -60,11 +60,31 @@ impl<'a> Int8World<'a> {
         layer: usize,
         samples: usize,
     ) -> (Need, IntNeed) {
+        Self::need_around(config, form, stack, layer, Int8Prefix::need(stack, layer, samples))
+    }
+
+    /// Memory of a world around layer `layer` of `stack` over sparse reward samples.
+    pub fn sparse_need(
+        config: &Config,
+        form: Int8Form,
+        stack: &Int8Stack,
+        layer: usize,
+        bag: &Bag<'_>,
+    ) -> (Need, IntNeed) {
+        Self::need_around(config, form, stack, layer, Int8Prefix::sparse_need(stack, layer, bag))
+    }
+
+    fn need_around(
+        config: &Config,
+        form: Int8Form,
+        stack: &Int8Stack,
+        layer: usize,
+        (prefix, ints): (Need, IntNeed),
+    ) -> (Need, IntNeed) {
         let matrix = stack.layers().get(layer).and_then(|layer| layer.matrix());
         let Some((inputs, outputs)) = matrix else { return Default::default() };
         let change = Change::new(config, 1.0, inputs, outputs);
         let forming = Forming { change, form, range: Int8Range::Grow };
-        let (prefix, ints) = Int8Prefix::need(stack, layer, samples);
         let own = forming.action_len() + outputs + 3 * inputs * outputs + inputs;
         let kept = IntNeed { i8s: inputs * outputs, i32s: 0 };
         (prefix.and(Need::f32s(own)), ints.and(kept))
@@ -78,7 +98,7 @@ impl<'a> Int8World<'a> {
     #[allow(clippy::too_many_arguments)]
     pub fn new(
         config: Config,
-        (form, range): (Int8Form, Int8Range),
+        how: (Int8Form, Int8Range),
         kernel: Kernel,
         network: Int8Network<'a>,
         layer: usize,
@@ -87,14 +107,48 @@ impl<'a> Int8World<'a> {
         arena: &mut Arena<'a>,
         ints: &mut IntArena<'a>,
     ) -> Result<Self, WorldError> {
-        config.validate()?;
-        if (form, config.kind) == (Int8Form::RowMultipliers, WorldKind::Shift) {
-            let expected = "mask: row multipliers can be scaled, nothing can be added to them";
-            return Err(ConfigError { what: "the world of row multipliers", expected }.into());
-        }
+        check(&config, how.0)?;
         let prefix = Int8Prefix::new(kernel, network, layer, samples, arena, ints)?;
+        Self::around(config, how, prefix, task, arena, ints)
+    }
+
+    /// The same over sparse samples.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and for weights of the first layer whose scales may grow
+    /// ([`Int8Range::Grow`]): inputs that no row names share them.
+    #[allow(clippy::too_many_arguments)]
+    pub fn sparse(
+        config: Config,
+        how: (Int8Form, Int8Range),
+        kernel: Kernel,
+        network: Int8Network<'a>,
+        layer: usize,
+        samples: Int8Sparse<'a>,
+        task: &'a mut dyn Task,
+        arena: &mut Arena<'a>,
+        ints: &mut IntArena<'a>,
+    ) -> Result<Self, WorldError> {
+        check(&config, how.0)?;
+        if layer == 0 && how == (Int8Form::Weights, Int8Range::Grow) {
+            let expected = "saturating ones: inputs that no sample names share the rows' scales";
+            return Err(ConfigError { what: "weights over sparse rows", expected }.into());
+        }
+        let prefix = Int8Prefix::sparse(kernel, network, layer, samples, arena, ints)?;
+        Self::around(config, how, prefix, task, arena, ints)
+    }
+
+    fn around(
+        config: Config,
+        (form, range): (Int8Form, Int8Range),
+        prefix: Int8Prefix<'a>,
+        task: &'a mut dyn Task,
+        arena: &mut Arena<'a>,
+        ints: &mut IntArena<'a>,
+    ) -> Result<Self, WorldError> {
         let matrix = prefix.layer().and_then(|layer| layer.matrix());
-        let (inputs, outputs) = matrix.ok_or(ForwardError::NoWeights { layer })?;
+        let (inputs, outputs) =
+            matrix.ok_or(ForwardError::Failed("the layer under edit has no weights"))?;
         let change = Change::new(&config, 1.0, inputs, outputs);
         let forming = Forming { change, form, range };
         let mut world = Self {
@@ -223,6 +277,16 @@ impl<'a> Int8World<'a> {
             found => Err(EnvError::Length { what: "the observation", expected, found }),
         }
     }
+}
+
+/// Checks the settings of a world.
+fn check(config: &Config, form: Int8Form) -> Result<(), WorldError> {
+    config.validate()?;
+    if (form, config.kind) == (Int8Form::RowMultipliers, WorldKind::Shift) {
+        let expected = "mask: row multipliers can be scaled, nothing can be added to them";
+        return Err(ConfigError { what: "the world of row multipliers", expected }.into());
+    }
+    Ok(())
 }
 
 /// Rows of integers as real numbers, inputs × outputs.
