@@ -2,7 +2,7 @@
 
 use super::common::{MachineArgs, PolicyArgs, print};
 use super::progress::Progress;
-use super::unlearn::{UnitName, WorldName, key_value};
+use super::unlearn::{Int8Name, UnitName, WorldName, key_value};
 use clap::ValueEnum;
 use reweight::report;
 use reweight::run::debias::{self, DebiasConfig, DebiasTarget, TextTarget};
@@ -39,6 +39,11 @@ pub(super) struct Common {
     /// Layers and vocabulary of a classifier in safetensors (JSON)
     #[arg(long, value_name = "FILE", requires = "model")]
     arch: Option<PathBuf>,
+    /// What of integers is edited: weights (a row's scale grows where they leave 8 bits; the first layer's are held),
+    /// weights held to 8 bits, or the rows' factors (--world mask) [default: weights of an int8 target; with --model it
+    /// quantises the classifier]
+    #[arg(long, value_enum, value_name = "FORM")]
+    int8: Option<Int8Name>,
     /// Comments in one of Jigsaw's CSV formats; the built-in ones when left out
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
@@ -120,6 +125,10 @@ enum TargetName {
     ToxicityMlp,
     /// alt-profanity-check 1.9.1
     Profanity,
+    /// toxicity-mlp, quantised after its training
+    ToxicityMlpInt8,
+    /// profanity, quantised on the reward split
+    ProfanityInt8,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -149,11 +158,24 @@ impl Common {
             (Some(model), Some(arch), _) => {
                 DebiasTarget::Loaded(Arc::new(TextTarget::load(model, arch)?))
             }
-            (_, _, TargetName::ToxicityMlp) => DebiasTarget::Toxicity,
-            (_, _, TargetName::Profanity) => DebiasTarget::Profanity,
+            (_, _, TargetName::ToxicityMlp | TargetName::ToxicityMlpInt8) => DebiasTarget::Toxicity,
+            (_, _, TargetName::Profanity | TargetName::ProfanityInt8) => DebiasTarget::Profanity,
+        };
+        let quantised =
+            matches!(self.target, TargetName::ToxicityMlpInt8 | TargetName::ProfanityInt8);
+        let int8 = match self.int8 {
+            Some(_) if !quantised && self.model.is_none() => {
+                return Err(RunError::Usage(
+                    "--int8 is for --target toxicity-mlp-int8, --target profanity-int8 and --model"
+                        .into(),
+                ));
+            }
+            None if quantised => Some(Int8Name::Weights.how()),
+            form => form.map(Int8Name::how),
         };
         Ok(DebiasConfig {
             target,
+            int8,
             data: self.data.clone(),
             test_data: self.test_data.clone(),
             layer: self.layer.clone(),

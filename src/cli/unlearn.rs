@@ -163,14 +163,14 @@ pub(super) enum RewardName {
 
 /// What of an int8 target is edited.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum Int8Name {
+pub(super) enum Int8Name {
     Weights,
     WeightsSaturating,
     RowMultipliers,
 }
 
 impl Int8Name {
-    fn how(self) -> (Int8Form, Int8Range) {
+    pub(super) fn how(self) -> (Int8Form, Int8Range) {
         match self {
             Self::Weights => (Int8Form::Weights, Int8Range::Grow),
             Self::WeightsSaturating => (Int8Form::Weights, Int8Range::Saturate),

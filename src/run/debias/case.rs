@@ -4,6 +4,7 @@ use super::config::DebiasConfig;
 use super::judge::{Court, WholeNetwork};
 use super::material::{Material, TextPart};
 use super::measure::{Cuts, Judged, false_positive_rate, scores};
+use super::net::Net;
 use super::record::{DebiasFigures, RewardFigures};
 use super::target::TextTarget;
 use crate::run::error::RunError;
@@ -36,9 +37,8 @@ impl Case {
         let kernel = config.kernel;
         let readout = target.language.readout();
         let at = readout.score_of(config.threshold);
-        let of = |part: &TextPart| {
-            scores(kernel, &target.stack, &target.parameters, &readout, &part.bag)
-        };
+        let net = Net::of(&target);
+        let of = |part: &TextPart| scores(kernel, net, &readout, &part.bag);
         let reward = of(&material.reward)?;
         let labels = &material.reward.comments.labels;
         let wanted = false_positive_rate(&reward, labels, at);
@@ -64,7 +64,7 @@ impl Case {
             let task = court.task(config.task(), &target, &mut heap, &mut wide)?;
             let lambda = config.lambda();
             let mut whole = WholeNetwork { kernel, target: &target, court: &court, task, lambda };
-            reward_figures(whole.score(&target.parameters)?, lambda)
+            reward_figures(whole.score(net)?, lambda)
         };
         before.reward = Some(reward);
         Ok(Self { seed, before, elsewhere, scores: test, cuts, wanted, court, material, target })

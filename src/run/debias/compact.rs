@@ -78,6 +78,11 @@ impl Compact {
         Ok(Self { columns, stack: small, parameters: own, bag, fixed, outputs })
     }
 
+    /// Whether the texts have columns that are not edited.
+    pub(super) fn has_fixed(&self) -> bool {
+        self.fixed.is_some()
+    }
+
     /// The texts, as kernels take them.
     pub(super) fn bag(&self) -> Result<Bag<'_>, RunError> {
         Ok(self.bag.view(self.columns.len())?)

@@ -1,13 +1,15 @@
 //! The settings of `debias`.
 
-use super::target::{PROFANITY, TOXICITY, TextTarget};
+use super::target::{INT8, PROFANITY, TOXICITY, TextTarget};
 use crate::data::edit_distance;
 use crate::editor::text::{TEXT_EDITORS, TextEditorInfo, find_text};
 use crate::editor::{self, Acts, EDITORS, EditorInfo, EditorKind, REACH, Refine, Settings, View};
 use crate::kernel::Kernel;
 use crate::ppo;
 use crate::run::error::RunError;
+use crate::run::int8::name_of;
 use crate::task::{Bias, DebiasingConfig, Utility};
+use crate::world::int8::{Int8Form, Int8Range};
 use crate::world::{Config, Unit as StepUnit, WorldKind};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -63,6 +65,9 @@ impl DebiasTarget {
 pub struct DebiasConfig {
     /// What is debiased.
     pub target: DebiasTarget,
+    /// Whether it is quantised after its training: what of the integers is edited, and what becomes of weights
+    /// beyond ±127.
+    pub int8: Option<(Int8Form, Int8Range)>,
     /// Comments of a file, in place of the built-in ones.
     pub data: Option<PathBuf>,
     /// Files of comments on which figures are taken as well.
@@ -127,6 +132,7 @@ impl Default for DebiasConfig {
     fn default() -> Self {
         Self {
             target: DebiasTarget::Toxicity,
+            int8: None,
             data: None,
             test_data: Vec::new(),
             layer: None,
@@ -204,6 +210,12 @@ fn acts(editor: &EditorInfo) -> bool {
 }
 
 impl DebiasConfig {
+    /// Name of the target, for reports.
+    pub fn target_name(&self) -> String {
+        let ending = if self.int8.is_some() { INT8 } else { "" };
+        format!("{}{ending}", self.target.name())
+    }
+
     /// Name of the edited layer.
     pub fn layer_name(&self) -> String {
         let default = || debias_layers(&self.target).into_iter().next().unwrap_or_default();
@@ -316,6 +328,10 @@ impl DebiasConfig {
         for name in &self.editors {
             self.method(name)?;
         }
+        let shifts = self.worlds.contains(&WorldKind::Shift);
+        if shifts && self.int8.is_some_and(|(form, _)| form == Int8Form::RowMultipliers) {
+            return usage("row multipliers can be scaled alone (--world mask)".into());
+        }
         for &kind in &self.worlds {
             if let Err(error) = self.world(kind).validate() {
                 return usage(error.to_string());
@@ -380,7 +396,7 @@ impl DebiasConfig {
     /// Every setting that can change a figure.
     pub(crate) fn record(&self) -> BTreeMap<String, serde_json::Value> {
         let mut config = BTreeMap::from([
-            ("target".into(), json!(self.target.name())),
+            ("target".into(), json!(self.target_name())),
             ("layer".into(), json!(self.layer_name())),
             ("editors".into(), json!(self.editors)),
             ("bias".into(), json!(self.bias.name())),
@@ -401,6 +417,9 @@ impl DebiasConfig {
             ("seed".into(), json!(self.seed)),
             ("split_seed".into(), json!(self.split_seed)),
         ]);
+        if let Some(how) = self.int8 {
+            config.insert("int8".into(), json!(name_of(how)));
+        }
         for &kind in &self.worlds {
             let world = self.world(kind);
             config.insert(

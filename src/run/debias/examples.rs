@@ -1,11 +1,13 @@
 //! What an edit did, to look at: words whose weights changed, sentences before and after.
 
 use super::case::Case;
+use super::net::Weights;
 use super::record::{ChangedWord, ExampleText};
 use super::target::TextTarget;
 use super::unit::Work;
 use crate::num;
 use crate::run::error::RunError;
+use std::sync::Arc;
 
 /// Sentences, and whether they are toxic.
 const PROBES: [(&str, bool); 7] = [
@@ -55,13 +57,17 @@ impl Work<'_> {
     }
 
     /// Sentences that anybody would try on a classifier that is deployed.
-    fn probes(&self, parameters: &[f32]) -> Result<Vec<ExampleText>, RunError> {
+    fn probes(&self, weights: &Weights) -> Result<Vec<ExampleText>, RunError> {
         let target = &self.case.target;
         if target.foreign.is_none() {
             return Ok(Vec::new());
         }
         let texts = PROBES.map(|(text, _)| text);
-        let edited = TextTarget { parameters: parameters.to_vec(), ..target.clone() };
+        let edited = TextTarget {
+            parameters: weights.real.clone(),
+            integers: weights.integers.clone().map(Arc::new),
+            ..target.clone()
+        };
         let before = target.probabilities(self.kernel(), &texts)?;
         let after = edited.probabilities(self.kernel(), &texts)?;
         let probe = |((text, toxic), (before, after)): ((&str, bool), (f32, f32))| ExampleText {
@@ -77,13 +83,13 @@ impl Work<'_> {
     /// toxic, some of each.
     pub(super) fn examples(
         &self,
-        parameters: &[f32],
+        weights: &Weights,
         after: &[f32],
     ) -> Result<Vec<ExampleText>, RunError> {
         let Case { material, scores: before, target, .. } = self.case;
         let comments = &material.test.comments;
         let readout = target.language.readout();
-        let mut examples = self.probes(parameters)?;
+        let mut examples = self.probes(weights)?;
         let mut seen = std::collections::HashSet::new();
         let mut order: Vec<usize> = (0..comments.len()).collect();
         let p = |scores: &[f32], index: usize| {

@@ -5,6 +5,7 @@ use super::record::DebiasArtifact;
 use crate::num::Digest;
 use crate::run::error::RunError;
 use crate::run::files::{save_network, write_file};
+use crate::run::int8::{Quantised, save_int8};
 use crate::run::target::Target;
 use crate::snapshot::{EditFile, encode_columns};
 use crate::world::{Unit, WorldKind};
@@ -12,7 +13,7 @@ use std::path::Path;
 
 /// Saves targets that were trained with their words, and of every editor × world × layer the edited
 /// network of the first seed, in the folder `networks` of `dir`: as `.rwn`, or as safetensors with all
-/// other tensors as they were.
+/// other tensors as they were; quantised ones as `.rwq`.
 ///
 /// # Errors
 /// [`RunError::Failed`] names the file.
@@ -22,8 +23,15 @@ pub fn save_text_networks(dir: &Path, debiased: &Debiased) -> Result<(), RunErro
     for target in debiased.targets.iter().filter(|target| target.foreign.is_none()) {
         let words = target.language.vocabulary.words().join("\n") + "\n";
         write_file(&folder.join(format!("words-{}.txt", target.seed)), words.as_bytes())?;
-        let name = folder.join(format!("target-{}.rwn", target.seed));
-        save_network(&name, &plain(target, &target.parameters), &target.key)?;
+        if target.integers.is_none() {
+            let name = folder.join(format!("target-{}.rwn", target.seed));
+            save_network(&name, &plain(target, &target.parameters), &target.key)?;
+        }
+    }
+    for target in &debiased.targets {
+        if let Some(integers) = &target.integers {
+            save_integers(&folder.join(format!("target-{}.rwq", target.seed)), target, integers)?;
+        }
     }
     save_edits(&dir.join("edits"), debiased)?;
     let Some(first) = debiased.targets.first() else { return Ok(()) };
@@ -33,6 +41,10 @@ pub fn save_text_networks(dir: &Path, debiased: &Debiased) -> Result<(), RunErro
         .filter(|artifact| artifact.seed == first.seed && artifact.parameters != first.parameters);
     for artifact in ours {
         let name = name_of(artifact);
+        if let Some(integers) = &artifact.integers {
+            save_integers(&folder.join(format!("{name}.rwq")), first, integers)?;
+            continue;
+        }
         match &first.foreign {
             None => {
                 let edited = plain(first, &artifact.parameters);
@@ -47,6 +59,14 @@ pub fn save_text_networks(dir: &Path, debiased: &Debiased) -> Result<(), RunErro
         }
     }
     Ok(())
+}
+
+fn save_integers(
+    path: &Path,
+    target: &super::TextTarget,
+    integers: &Quantised,
+) -> Result<(), RunError> {
+    save_int8(path, &target.name, &target.key, &plain(target, &target.parameters), integers)
 }
 
 fn name_of(artifact: &DebiasArtifact) -> String {

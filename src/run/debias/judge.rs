@@ -2,12 +2,13 @@
 
 use super::material::Material;
 use super::measure::membership;
+use super::net::{Net, Weights};
 use super::target::TextTarget;
 use crate::data::text::{BagSet, Comments};
 use crate::editor::EditError;
 use crate::editor::text::Judge;
 use crate::kernel::Kernel;
-use crate::model::{Plain, SparseSamples, Split};
+use crate::model::Split;
 use crate::run::error::RunError;
 use crate::slab::{Heap, Need};
 use crate::task::{Debiasing, DebiasingConfig, DebiasingPart, Score, Task};
@@ -78,14 +79,10 @@ pub(super) struct WholeNetwork<'a> {
 }
 
 impl WholeNetwork<'_> {
-    /// Its score.
-    pub(super) fn score(&mut self, parameters: &[f32]) -> Result<Score, RunError> {
-        let stack = &self.target.stack;
-        let bag = self.court.bag.view(stack.inputs())?;
-        let samples = SparseSamples { bag, labels: &self.court.labels, fixed: None };
-        let mut heap = Heap::new(Plain::sparse_need(stack));
-        let mut net = Plain::sparse(self.kernel, stack, parameters, samples, &mut heap.arena())?;
-        Ok(self.task.score(&mut net, Split::Reward)?)
+    /// The score of a network like the target.
+    pub(super) fn score(&mut self, net: Net<'_>) -> Result<Score, RunError> {
+        let Self { kernel, court, task, .. } = self;
+        net.on(*kernel, &court.bag, &court.labels, |net| task.score(net, Split::Reward))
     }
 }
 
@@ -97,7 +94,8 @@ impl WholeNetwork<'_> {
 
 impl Judge for WholeNetwork<'_> {
     fn reward(&mut self, parameters: &[f32]) -> Result<f32, EditError> {
-        let score = self.score(parameters);
+        let weights = Weights::written(self.target, parameters.to_vec());
+        let score = weights.and_then(|weights| self.score(weights.net(self.target)));
         let score = score.map_err(|_| EditError::Unfit("the network could not be scored"))?;
         Ok(self.paid(score))
     }

@@ -133,6 +133,11 @@ impl Sources {
 }
 
 impl Material {
+    /// Texts that ranges of activations are taken on: what trained the network, else the reward split.
+    pub(super) fn calibration(&self) -> &TextPart {
+        self.train.as_ref().unwrap_or(&self.reward)
+    }
+
     /// What all seeds share; `None` where each has data of its own.
     pub(super) fn shared(
         config: &DebiasConfig,

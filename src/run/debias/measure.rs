@@ -1,5 +1,6 @@
 //! Figures of scores on comments.
 
+use super::net::Net;
 use super::record::{DebiasFigures, GroupFigures, KindFigures};
 use crate::data::text::{BagSet, Comments};
 use crate::editor::text::Odds;
@@ -10,11 +11,8 @@ use crate::metric::bias::{
     equalized_odds_difference, fnr_gap, fpr_gap, jigsaw, jigsaw_scratch, matched_threshold,
     null_gap, rates,
 };
-use crate::model::{Forward, Plain, SparseSamples};
-use crate::nn::Stack;
 use crate::rng::{Purpose, Rng};
 use crate::run::error::RunError;
-use crate::slab::Heap;
 use crate::task::Readout;
 
 /// Permutations behind a null value.
@@ -23,21 +21,18 @@ const PERMUTATIONS: usize = 200;
 /// Scores of texts by a network.
 pub(super) fn scores(
     kernel: Kernel,
-    stack: &Stack,
-    parameters: &[f32],
+    net: Net<'_>,
     readout: &Readout<'_>,
     bag: &BagSet,
 ) -> Result<Vec<f32>, RunError> {
-    let labels = vec![0; bag.len()];
-    let samples = SparseSamples { bag: bag.view(stack.inputs())?, labels: &labels, fixed: None };
-    let mut heap = Heap::new(Plain::sparse_need(stack));
-    let mut net = Plain::sparse(kernel, stack, parameters, samples, &mut heap.arena())?;
     let mut scores = vec![0.0; bag.len()];
     let mut fault = Ok(());
-    net.for_each_logits(&mut |logits| {
-        let range = logits.first..logits.first + logits.batch.samples();
-        let own = scores.get_mut(range).unwrap_or_default();
-        fault = fault.and(readout.scores(kernel, logits, own));
+    net.on(kernel, bag, &vec![0; bag.len()], |net| {
+        net.for_each_logits(&mut |logits| {
+            let range = logits.first..logits.first + logits.batch.samples();
+            let own = scores.get_mut(range).unwrap_or_default();
+            fault = fault.and(readout.scores(kernel, logits, own));
+        })
     })?;
     fault?;
     Ok(scores)

@@ -3,6 +3,7 @@
 //! What belongs here: how comments, networks, editors and figures are put together for this task. What
 //! does not: what pays an editor (`task`), the methods (`editor`), how results look (`report`).
 
+mod act;
 mod bench;
 mod case;
 mod compact;
@@ -11,10 +12,12 @@ mod config;
 mod examples;
 mod files;
 mod front;
+mod integers;
 mod judge;
 mod language;
 mod material;
 mod measure;
+mod net;
 mod plan;
 mod pooled;
 mod record;

@@ -3,6 +3,7 @@
 use super::case::Case;
 use super::config::{DebiasConfig, DebiasTarget, Method};
 use super::front::front;
+use super::integers;
 use super::material::{Material, Sources, loaded_target};
 use super::pooled::pooled;
 use super::record::{DebiasArtifact, DebiasResults, DebiasRun};
@@ -49,7 +50,8 @@ pub fn debias(config: &DebiasConfig, observer: &dyn Observer) -> Result<Debiased
             world: unit.kind.map(|kind| kind.name().into()),
             layer: unit.layer_name().into(),
             seed: unit.case.seed,
-            parameters: found.parameters.clone(),
+            parameters: found.weights.real.clone(),
+            integers: found.weights.integers.clone(),
             threshold: found.cuts.threshold,
             actions: found.actions.clone(),
         });
@@ -130,6 +132,10 @@ impl Stage {
                 }
                 _ => return Err(RunError::Failed("there is nothing to train on".into())),
             };
+            let target = match config.int8 {
+                None => target,
+                Some(_) => target.quantised(config.kernel, material.calibration())?,
+            };
             let case = Case::new(config, seed, material, target);
             observer.finished(&format!("target {seed}"));
             case
@@ -139,8 +145,11 @@ impl Stage {
         };
         let (chosen, named) = config.methods(every)?;
         let (mut methods, mut left_out) = (Vec::new(), Vec::new());
+        let mut impossible = Vec::new();
         for method in chosen {
-            match unfit(method, first, &config.layer_name()) {
+            let integers = config.int8.and_then(|(form, _)| integers::refusal(form, method));
+            impossible.extend(integers.map(|why| (method.name(), why)));
+            match integers.or_else(|| unfit(method, first, &config.layer_name())) {
                 Some(why) if named => {
                     return Err(RunError::Failed(format!("--editor {}: {why}", method.name())));
                 }
@@ -149,7 +158,8 @@ impl Stage {
             }
         }
         let policies = policies(config, &methods)?;
-        let notes = notes(config, &sources, first);
+        let mut notes = notes(config, &sources, first);
+        notes.extend(integers::notes(config, first, &impossible));
         Ok(Self { cases, methods, settings, policies, notes, left_out })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A figure that was not computed, does not apply or is undefined is null, never 0.
 
+use crate::run::int8::Quantised;
 use crate::run::record::{CurvePoint, DataRecord, TargetRecord};
 use crate::world::Config;
 use serde::{Deserialize, Serialize};
@@ -260,6 +261,8 @@ pub struct DebiasArtifact {
     pub seed: u64,
     /// Parameters of the edited network.
     pub parameters: Vec<f32>,
+    /// The integers that they stand for, of a quantised one.
+    pub(in crate::run) integers: Option<Quantised>,
     /// Threshold that belongs to it.
     pub threshold: f32,
     /// The actions that made it, for editors that act.

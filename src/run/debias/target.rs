@@ -3,6 +3,7 @@
 use super::language::Language;
 use super::material::TextPart;
 use super::measure::scores;
+use super::net::Net;
 use crate::data::text::Vocabulary;
 use crate::data::{Arch, Foreign, SafeTensors};
 use crate::kernel::Kernel;
@@ -11,6 +12,7 @@ use crate::nn::{Init, Stack};
 use crate::num::Digest;
 use crate::rng::{Purpose, Rng};
 use crate::run::error::RunError;
+use crate::run::int8::Quantised;
 use crate::run::target::network_digest;
 use crate::slab::Heap;
 use std::path::Path;
@@ -33,10 +35,15 @@ pub struct TextTarget {
     pub language: Arc<Language>,
     /// The file that it came from, for networks that others trained.
     pub foreign: Option<Arc<Foreign>>,
+    /// The integers that answer, where it is quantised.
+    pub(in crate::run) integers: Option<Arc<Quantised>>,
 }
 
 /// The classifier that is trained here.
 pub(super) const TOXICITY: &str = "toxicity-mlp";
+
+/// What the names of quantised classifiers end in.
+pub(super) const INT8: &str = "-int8";
 
 /// The deployed classifier that ships.
 pub(super) const PROFANITY: &str = "profanity";
@@ -63,8 +70,21 @@ impl TextTarget {
     /// [`RunError`] when the network cannot be run.
     pub fn probabilities(&self, kernel: Kernel, texts: &[&str]) -> Result<Vec<f32>, RunError> {
         let (readout, bag) = (self.language.readout(), self.language.bag(texts.iter().copied()));
-        let scores = scores(kernel, &self.stack, &self.parameters, &readout, &bag)?;
+        let scores = scores(kernel, Net::of(self), &readout, &bag)?;
         Ok(scores.into_iter().map(|score| readout.probability_of(score)).collect())
+    }
+
+    /// The same network after post-training quantisation, by the ranges of its activations on `texts`. Its
+    /// parameters are then the integers times their scales.
+    pub(super) fn quantised(&self, kernel: Kernel, texts: &TextPart) -> Result<Self, RunError> {
+        let bag = texts.bag.view(self.stack.inputs())?;
+        let integers = Quantised::of_bag(kernel, &self.stack, &self.parameters, bag)?;
+        Ok(Self {
+            name: format!("{}{INT8}", self.name),
+            parameters: integers.real(&self.stack)?,
+            integers: Some(Arc::new(integers)),
+            ..self.clone()
+        })
     }
 
     /// `alt-profanity-check` 1.9.1: five calibrated linear models over tf-idf.
@@ -111,6 +131,7 @@ impl TextTarget {
             key: format!("{:016x}", key.finish()),
             language: Arc::new(language),
             foreign: Some(Arc::new(foreign)),
+            integers: None,
         }
     }
 
@@ -157,6 +178,7 @@ impl TextTarget {
             key: key.into(),
             language: Arc::clone(language),
             foreign: None,
+            integers: None,
         })
     }
 }

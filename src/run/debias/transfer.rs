@@ -5,6 +5,7 @@ use super::config::{DebiasConfig, DebiasTarget};
 use super::judge::Court;
 use super::material::{Material, TextPart};
 use super::measure::{membership, scores};
+use super::net::Net;
 use super::target::TextTarget;
 use crate::data::text::identity_reward_templates;
 use crate::kernel::Kernel;
@@ -198,8 +199,7 @@ fn planted(
     let Some(first) = draws.first() else { return Ok(Vec::new()) };
     let readout = original.language.readout();
     let comments = &first.reward.comments;
-    let known =
-        scores(config.kernel, &original.stack, &original.parameters, &readout, &first.reward.bag)?;
+    let known = scores(config.kernel, Net::of(original), &readout, &first.reward.bag)?;
     let mut of_terms = vec![Rates::default(); comments.groups.len() + 1];
     rates(&known, readout.score_of(0.5), &comments.labels, membership(comments), &mut of_terms)?;
     let column = |term: &String| original.language.vocabulary.find(term).map(|at| at as usize);
@@ -280,7 +280,7 @@ fn train_policy(
     for (((((target, material), court), compact), task), memory) in made {
         let (world_heap, column_heap, parameters) = memory;
         let readout = target.language.readout();
-        let all = scores(kernel, &target.stack, &target.parameters, &readout, &court.bag)?;
+        let all = scores(kernel, Net::of(target), &readout, &court.bag)?;
         let request = ColumnRequest {
             bag: compact.bag()?,
             labels: &court.labels,

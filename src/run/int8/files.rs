@@ -60,7 +60,7 @@ impl Int8Model {
     }
 }
 
-pub(super) fn save_int8(
+pub(in crate::run) fn save_int8(
     path: &Path,
     name: &str,
     origin: &str,

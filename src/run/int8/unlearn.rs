@@ -83,7 +83,7 @@ fn validate(config: &UnlearnConfig, form: Int8Form) -> Result<(), RunError> {
 }
 
 /// What is edited, as options and records name it.
-fn name_of(how: (Int8Form, Int8Range)) -> &'static str {
+pub(in crate::run) fn name_of(how: (Int8Form, Int8Range)) -> &'static str {
     match how {
         (Int8Form::Weights, Int8Range::Grow) => "weights",
         (Int8Form::Weights, Int8Range::Saturate) => "weights-saturating",
