@@ -2,6 +2,7 @@
 
 use super::finish::LANES;
 use super::tile::{self, Dot};
+use core::mem::MaybeUninit;
 
 /// Two inputs in a word, or four, as `I` says.
 #[derive(Clone, Copy)]
@@ -36,7 +37,7 @@ impl<const I: usize> Dot for Emulated<I> {
         *to = sums;
     }
 
-    fn words(self, inputs: &[i8], zero: i8, to: &mut [i32]) {
+    fn words(self, inputs: &[i8], zero: i8, to: &mut [MaybeUninit<i32>]) {
         match I {
             2 => tile::pairs(inputs, zero, to),
             _ => tile::quads(inputs, to),

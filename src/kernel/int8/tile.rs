@@ -10,6 +10,7 @@ use super::DenseI8;
 use super::finish::{Finish, LANES};
 use crate::kernel::tile::split;
 use core::array;
+use core::mem::MaybeUninit;
 
 /// Most samples of a tile.
 pub(super) const MOST_ROWS: usize = 8;
@@ -18,8 +19,8 @@ const WORDS: usize = 256;
 /// Panels that share a sample's words.
 const GROUP: usize = 4;
 
-/// Words of `MOST_ROWS` samples.
-type Words = [[i32; WORDS]; MOST_ROWS];
+/// Words of `MOST_ROWS` samples. Not set beforehand: for a few samples of a small layer that would be most of the work.
+type Words = [[MaybeUninit<i32>; WORDS]; MOST_ROWS];
 
 /// An instruction that multiplies and adds. A value of the type proves that the processor has it.
 pub(super) trait Dot: Copy {
@@ -44,8 +45,9 @@ pub(super) trait Dot: Copy {
     /// Writes sixteen sums.
     fn store(self, sums: Self::Vector, to: &mut [i32; LANES]);
 
-    /// Makes words of inputs; the last is filled up with what counts as 0 beside weights of 0.
-    fn words(self, inputs: &[i8], zero: i8, to: &mut [i32]);
+    /// Makes words of inputs and writes all of `to`, which has room for them and for less than a word more; that is filled
+    /// up with what counts as 0 beside weights of 0.
+    fn words(self, inputs: &[i8], zero: i8, to: &mut [MaybeUninit<i32>]);
 
     /// The word of up to [`INPUTS`](Self::INPUTS) weights, filled up with 0.
     fn weights(weights: &[i8]) -> i32;
@@ -99,7 +101,7 @@ pub(super) fn dense<D: Dot, F: Finish>(
         }
     };
     let panels = outputs.div_ceil(LANES);
-    let mut words: Words = [[0; WORDS]; MOST_ROWS];
+    let mut words: Words = [[MaybeUninit::uninit(); WORDS]; MOST_ROWS];
     let whole = inputs <= WORDS * D::INPUTS;
     for group in (0..panels).step_by(GROUP) {
         let mut ready = [F::Ready::default(); GROUP];
@@ -115,7 +117,8 @@ pub(super) fn dense<D: Dot, F: Finish>(
             }
         }
         for (first, height) in split(samples, samples.div_ceil(D::ROWS)) {
-            let x = x.get(first * inputs..(first + height) * inputs).unwrap_or_default();
+            // All inputs of the tile are there, which its words need.
+            let Some(x) = x.get(first * inputs..(first + height) * inputs) else { return };
             let y = y.get_mut(first * outputs..(first + height) * outputs).unwrap_or_default();
             if whole {
                 fill(dot, x, inputs, 0, layer.zero, &mut words);
@@ -168,7 +171,7 @@ struct Job<'j, F: Finish> {
     whole: bool,
 }
 
-/// Makes words of each sample's inputs from input `from` on.
+/// Makes words of each sample's inputs from input `from` on: as many of each as weights have, or [`WORDS`].
 #[inline(always)]
 fn fill<D: Dot>(dot: D, x: &[i8], inputs: usize, from: usize, zero: i8, words: &mut Words) {
     for (x, words) in x.chunks_exact(inputs.max(1)).zip(words) {
@@ -202,8 +205,8 @@ fn tile<D: Dot, F: Finish, const M: usize, const V: usize>(
             // SAFETY: every panel has at least `steps` rows from here on.
             let weights: [D::Vector; V] = array::from_fn(|v| dot.load(unsafe { &*w[v].add(k) }));
             for m in 0..M {
-                // SAFETY: k < steps ≤ WORDS.
-                let inputs = dot.splat(unsafe { *words[m].as_ptr().add(k) });
+                // SAFETY: k < steps ≤ WORDS; `fill` has written as many words of M samples as weights have.
+                let inputs = dot.splat(unsafe { words[m].as_ptr().add(k).read().assume_init() });
                 for v in 0..V {
                     sums[m][v] = dot.add(sums[m][v], inputs, weights[v]);
                 }
@@ -231,8 +234,8 @@ const BLOCK: usize = 64;
 
 /// Two inputs less their zero point in each word, the first in the low half.
 #[inline(always)]
-pub(super) fn pairs(inputs: &[i8], zero: i8, to: &mut [i32]) {
-    // SAFETY: a word is two halves, aligned as them at the least, and any bits are valid in both.
+pub(super) fn pairs(inputs: &[i8], zero: i8, to: &mut [MaybeUninit<i32>]) {
+    // SAFETY: a word is two halves, aligned as them at the least; neither need be set.
     let halves = unsafe { core::slice::from_raw_parts_mut(to.as_mut_ptr().cast(), 2 * to.len()) };
     let zero = i16::from(zero);
     each(inputs, halves, |x| (i16::from(x) - zero).to_le());
@@ -240,27 +243,29 @@ pub(super) fn pairs(inputs: &[i8], zero: i8, to: &mut [i32]) {
 
 /// Four inputs plus 128 in the bytes of each word, the first in the lowest.
 #[inline(always)]
-pub(super) fn quads(inputs: &[i8], to: &mut [i32]) {
-    // SAFETY: a word is four bytes, and any bits are valid in both.
+pub(super) fn quads(inputs: &[i8], to: &mut [MaybeUninit<i32>]) {
+    // SAFETY: a word is four bytes, and none need be set.
     let bytes = unsafe { core::slice::from_raw_parts_mut(to.as_mut_ptr().cast(), 4 * to.len()) };
     each(inputs, bytes, |x| x as u8 ^ 0x80);
 }
 
 /// Writes what becomes of each input, and zeros behind the last.
 #[inline(always)]
-fn each<T: Copy + Default>(inputs: &[i8], to: &mut [T], of: impl Fn(i8) -> T) {
-    let (to, rest) = to.split_at_mut_checked(inputs.len()).unwrap_or_default();
+fn each<T: Copy + Default>(inputs: &[i8], to: &mut [MaybeUninit<T>], of: impl Fn(i8) -> T) {
+    let (to, rest) = to.split_at_mut(inputs.len().min(to.len()));
     if !rest.is_empty() {
-        rest.fill(T::default());
+        rest.fill(MaybeUninit::new(T::default()));
     }
     // Blocks of a known length become a few vector instructions; a loop over the whole would also be one, with
     // more work before and after it than in it.
     let (blocks, last) = inputs.as_chunks::<BLOCK>();
     let (to, to_last) = to.as_chunks_mut::<BLOCK>();
     for (to, block) in to.iter_mut().zip(blocks) {
-        *to = block.map(&of);
+        for i in 0..BLOCK {
+            to[i] = MaybeUninit::new(of(block[i]));
+        }
     }
-    to_last.iter_mut().zip(last).for_each(|(to, &x)| *to = of(x));
+    to_last.iter_mut().zip(last).for_each(|(to, &x)| *to = MaybeUninit::new(of(x)));
 }
 
 /// Up to two weights in the halves of a word.

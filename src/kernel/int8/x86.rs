@@ -9,6 +9,7 @@ use core::arch::x86_64::{
     _mm256_storeu_si256, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32,
     _mm512_storeu_si512,
 };
+use core::mem::MaybeUninit;
 
 /// Proof that the processor runs AVX2.
 #[derive(Clone, Copy)]
@@ -53,7 +54,7 @@ impl Dot for Avx2 {
     }
 
     #[inline(always)]
-    fn words(self, inputs: &[i8], zero: i8, to: &mut [i32]) {
+    fn words(self, inputs: &[i8], zero: i8, to: &mut [MaybeUninit<i32>]) {
         tile::pairs(inputs, zero, to);
     }
 
@@ -103,7 +104,7 @@ impl Dot for Vnni {
     }
 
     #[inline(always)]
-    fn words(self, inputs: &[i8], _: i8, to: &mut [i32]) {
+    fn words(self, inputs: &[i8], _: i8, to: &mut [MaybeUninit<i32>]) {
         tile::quads(inputs, to);
     }
 
