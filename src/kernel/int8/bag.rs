@@ -1,7 +1,7 @@
 //! Products of sparse rows: every sample walks through its own few inputs, outputs in the lanes.
 
 use super::OutputI8;
-use super::finish::{Finish, LANES};
+use super::finish::{Finish, LANES, Plain};
 use crate::error::ShapeError;
 use crate::kernel::{Bag, Kernel};
 
@@ -129,7 +129,7 @@ pub(super) fn sparse<F: Finish>(
                 }
             }
             if let Some(to) = y.get_mut(at..at + lanes) {
-                F::finish(&ready, &sums, to);
+                F::finish(Plain, &ready, &sums, to);
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Both instructions in plain Rust, so that every machine can test the algorithm for both.
 
-use super::finish::LANES;
+use super::finish::{LANES, Round};
 use super::tile::{self, Dot};
 use core::mem::MaybeUninit;
 
 /// Two inputs in a word, or four, as `I` says.
 #[derive(Clone, Copy)]
 pub(super) struct Emulated<const I: usize>;
+
+impl<const I: usize> Round for Emulated<I> {}
 
 impl<const I: usize> Dot for Emulated<I> {
     type Vector = [i32; LANES];

@@ -15,7 +15,12 @@ pub(super) trait Finish {
     /// What it takes for the rows of a panel.
     type Ready: Copy + Default;
     fn ready(&self, first: usize) -> Self::Ready;
-    fn finish(ready: &Self::Ready, sums: &[i32; LANES], to: &mut [Self::Output]);
+    fn finish<R: Round>(
+        round: R,
+        ready: &Self::Ready,
+        sums: &[i32; LANES],
+        to: &mut [Self::Output],
+    );
 }
 
 /// Sums as they are.
@@ -29,7 +34,7 @@ impl Finish for Sums {
     fn ready(&self, _: usize) {}
 
     #[inline(always)]
-    fn finish(&(): &(), sums: &[i32; LANES], to: &mut [i32]) {
+    fn finish<R: Round>(_: R, &(): &(), sums: &[i32; LANES], to: &mut [i32]) {
         match to.first_chunk_mut::<LANES>() {
             Some(to) => *to = *sums,
             None => to.iter_mut().zip(sums).for_each(|(to, &sum)| *to = sum),
@@ -40,15 +45,15 @@ impl Finish for Sums {
 /// The factors of a panel's rows.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Factors {
-    multipliers: [i32; LANES],
-    left: [u32; LANES],
-    right: [u32; LANES],
+    pub(super) multipliers: [i32; LANES],
+    pub(super) left: [u32; LANES],
+    pub(super) right: [u32; LANES],
     /// What a shift to the right drops, and half of it.
-    mask: [i32; LANES],
-    half: [i32; LANES],
-    zero: i32,
-    low: i32,
-    high: i32,
+    pub(super) mask: [i32; LANES],
+    pub(super) half: [i32; LANES],
+    pub(super) zero: i32,
+    pub(super) low: i32,
+    pub(super) high: i32,
 }
 
 impl Finish for OutputI8<'_> {
@@ -71,22 +76,38 @@ impl Finish for OutputI8<'_> {
         }
     }
 
-    /// [`Requantize::apply`](super::Requantize::apply) in all lanes.
     #[inline(always)]
-    fn finish(ready: &Factors, sums: &[i32; LANES], to: &mut [i8]) {
-        let mut values = [0i8; LANES];
-        for lane in 0..LANES {
-            let sum = sums[lane].wrapping_shl(ready.left[lane]);
-            let product = i64::from(sum) * i64::from(ready.multipliers[lane]);
-            // The low half is the same for a shift without sign, which more processors have.
-            let high = (product.wrapping_add(1 << 30) as u64 >> 31) as i32;
-            let up = high & ready.mask[lane] > ready.half[lane] + i32::from(high < 0);
-            let value = high.wrapping_shr(ready.right[lane]) + i32::from(up);
-            values[lane] = value.wrapping_add(ready.zero).max(ready.low).min(ready.high) as i8;
-        }
+    fn finish<R: Round>(round: R, ready: &Factors, sums: &[i32; LANES], to: &mut [i8]) {
+        let values = round.bytes(ready, sums);
         match to.first_chunk_mut::<LANES>() {
             Some(to) => *to = values,
             None => to.iter_mut().zip(values).for_each(|(to, value)| *to = value),
         }
     }
 }
+
+/// The way of an instruction set from sums to bytes.
+pub(super) trait Round: Copy {
+    /// [`Requantize::apply`](super::Requantize::apply) in all lanes.
+    #[inline(always)]
+    fn bytes(self, factors: &Factors, sums: &[i32; LANES]) -> [i8; LANES] {
+        let mut values = [0i8; LANES];
+        for lane in 0..LANES {
+            let sum = sums[lane].wrapping_shl(factors.left[lane]);
+            let product = i64::from(sum) * i64::from(factors.multipliers[lane]);
+            // The low half is the same for a shift without sign, which more processors have.
+            let high = (product.wrapping_add(1 << 30) as u64 >> 31) as i32;
+            let up = high & factors.mask[lane] > factors.half[lane] + i32::from(high < 0);
+            let value = high.wrapping_shr(factors.right[lane]) + i32::from(up);
+            values[lane] =
+                value.wrapping_add(factors.zero).max(factors.low).min(factors.high) as i8;
+        }
+        values
+    }
+}
+
+/// Plain Rust.
+#[derive(Clone, Copy)]
+pub(super) struct Plain;
+
+impl Round for Plain {}

@@ -7,7 +7,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::DenseI8;
-use super::finish::{Finish, LANES};
+use super::finish::{Finish, LANES, Round};
 use crate::kernel::tile::split;
 use core::array;
 use core::mem::MaybeUninit;
@@ -23,7 +23,7 @@ const GROUP: usize = 4;
 type Words = [[MaybeUninit<i32>; WORDS]; MOST_ROWS];
 
 /// An instruction that multiplies and adds. A value of the type proves that the processor has it.
-pub(super) trait Dot: Copy {
+pub(super) trait Dot: Round {
     /// Sixteen sums, or sixteen words.
     type Vector: Copy;
     /// Inputs in a word.
@@ -224,7 +224,7 @@ fn tile<D: Dot, F: Finish, const M: usize, const V: usize>(
     for (v, &ready) in job.ready.iter().enumerate().take(V) {
         for (values, y) in values.iter().zip(y.chunks_exact_mut(outputs.max(1))) {
             let y = y.get_mut(job.row + v * LANES..).unwrap_or_default();
-            F::finish(&ready, &values[v], y);
+            F::finish(dot, &ready, &values[v], y);
         }
     }
 }

@@ -1,19 +1,24 @@
 //! x86-64: pairs by AVX2's `vpmaddwd`, quads by AVX-512 VNNI's `vpdpbusd`.
 
 use super::bag::{self, BagI8, SparseI8};
-use super::finish::{LANES, Sums};
+use super::finish::{Factors, LANES, Round, Sums};
 use super::tile::{self, Dot};
 use super::{DenseI8, OutputI8};
 use core::arch::x86_64::{
-    __m256i, __m512i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32,
-    _mm256_storeu_si256, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32,
-    _mm512_storeu_si512,
+    __m256i, __m512i, _mm_storeu_si128, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_set1_epi32, _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_epi64, _mm512_and_si512,
+    _mm512_cmpgt_epi32_mask, _mm512_cvtepi32_epi8, _mm512_dpbusd_epi32, _mm512_loadu_si512,
+    _mm512_mask_add_epi32, _mm512_mask_blend_epi32, _mm512_max_epi32, _mm512_min_epi32,
+    _mm512_mul_epi32, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_slli_epi64, _mm512_sllv_epi32,
+    _mm512_srav_epi32, _mm512_srli_epi32, _mm512_srli_epi64, _mm512_storeu_si512,
 };
 use core::mem::MaybeUninit;
 
 /// Proof that the processor runs AVX2.
 #[derive(Clone, Copy)]
 struct Avx2(());
+
+impl Round for Avx2 {}
 
 impl Dot for Avx2 {
     type Vector = [__m256i; 2];
@@ -72,6 +77,40 @@ impl Dot for Avx2 {
 /// Proof that the processor runs AVX-512F with VNNI.
 #[derive(Clone, Copy)]
 struct Vnni(());
+
+impl Round for Vnni {
+    #[inline(always)]
+    fn bytes(self, factors: &Factors, sums: &[i32; LANES]) -> [i8; LANES] {
+        let Factors { multipliers, left, right, mask, half, zero, low, high } = factors;
+        let mut bytes = [0i8; LANES];
+        // SAFETY: `self` proves AVX-512F; sixteen words each may be read, sixteen bytes may be written.
+        unsafe {
+            let load = |words: &[i32; LANES]| _mm512_loadu_si512(words.as_ptr().cast());
+            let shift = |counts: &[u32; LANES]| _mm512_loadu_si512(counts.as_ptr().cast());
+            let sums = _mm512_sllv_epi32(load(sums), shift(left));
+            let multipliers = load(multipliers);
+            // Products of even and of odd lanes, each in 64 bits.
+            let round = _mm512_set1_epi64(1 << 30);
+            let even = _mm512_add_epi64(_mm512_mul_epi32(sums, multipliers), round);
+            let (sums, multipliers) =
+                (_mm512_srli_epi64::<32>(sums), _mm512_srli_epi64::<32>(multipliers));
+            let odd = _mm512_add_epi64(_mm512_mul_epi32(sums, multipliers), round);
+            // Bits 31 to 62: of even lanes below, of odd ones above.
+            let (even, odd) = (_mm512_srli_epi64::<31>(even), _mm512_slli_epi64::<1>(odd));
+            let high_bits = _mm512_mask_blend_epi32(0xaaaa, even, odd);
+            let negative = _mm512_srli_epi32::<31>(high_bits);
+            let threshold = _mm512_add_epi32(load(half), negative);
+            let up = _mm512_cmpgt_epi32_mask(_mm512_and_si512(high_bits, load(mask)), threshold);
+            let shifted = _mm512_srav_epi32(high_bits, shift(right));
+            let value = _mm512_add_epi32(shifted, _mm512_set1_epi32(*zero));
+            let value = _mm512_mask_add_epi32(value, up, value, _mm512_set1_epi32(1));
+            let value = _mm512_max_epi32(value, _mm512_set1_epi32(*low));
+            let value = _mm512_min_epi32(value, _mm512_set1_epi32(*high));
+            _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(value));
+        }
+        bytes
+    }
+}
 
 impl Dot for Vnni {
     type Vector = __m512i;
