@@ -118,9 +118,11 @@ impl<'a> Int8Prefix<'a> {
         let (edited, (inputs, outputs)) = found.ok_or(ForwardError::NoWeights { layer })?;
         let packed = Packed::new(kernel, &network, sparse, ints)?;
         let mut work = Work::new(stack, sparse, ints)?;
+        // Sparse rows are there already: nothing is kept of them.
         let (rows, batch) = (sparse && layer == 0, source.batch());
-        let x = ints.take_i8(if rows { 0 } else { batch.samples() * edited.inputs })?;
-        for index in 0..if rows { 0 } else { batch.panels() } {
+        let (kept, panels) = if rows { (0, 0) } else { (batch.samples(), batch.panels()) };
+        let x = ints.take_i8(kept * edited.inputs)?;
+        for index in 0..panels {
             let samples = batch.panel(index).samples();
             let first = (stack.input_scale(), packed.view(&network, 0));
             let next = work.enter(kernel, &source, index, first)?;

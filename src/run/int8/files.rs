@@ -52,12 +52,18 @@ impl Int8Model {
             let (inputs, outputs, scale) = (layer.inputs, layer.outputs, layer.input);
             let _ = writeln!(
                 text,
-                "  {name:<8} {inputs} -> {outputs}, takes {} x (q - {})",
-                scale.scale, scale.zero
+                "  {name:<8} {inputs} -> {outputs}, takes {}",
+                affine(scale.scale, scale.zero.into())
             );
         }
         text
     }
+}
+
+/// What an 8-bit number q stands for, in words.
+pub(in crate::run) fn affine(scale: f32, zero: i64) -> String {
+    let sign = if zero < 0 { '+' } else { '-' };
+    format!("{scale} x (q {sign} {})", zero.unsigned_abs())
 }
 
 pub(in crate::run) fn save_int8(

@@ -15,8 +15,8 @@ mod quantised;
 mod unit;
 mod unlearn;
 
-pub(in crate::run) use files::save_int8;
 pub use files::{Int8Model, load_int8};
+pub(in crate::run) use files::{affine, save_int8};
 pub(in crate::run) use quantised::Quantised;
 pub(in crate::run) use unlearn::name_of;
 pub use unlearn::{Int8Unlearned, NAME, refusal, save, unlearn};

@@ -1,6 +1,7 @@
 //! What a .tflite file holds, in words.
 
 use crate::data::tflite::TfLite;
+use crate::run::int8::affine;
 use std::fmt::Write;
 
 /// Scales and zero points that are spelled out.
@@ -41,7 +42,7 @@ pub(in crate::run) fn describe(file: &TfLite) -> String {
             (0, _) => String::new(),
             (FEW, FEW) => {
                 let (scale, zero) = (scales.next().unwrap_or(0.0), zeros.next().unwrap_or(0));
-                format!(", {scale} x (q - {zero})")
+                format!(", {}", affine(scale, zero))
             }
             (scales, _) => format!(", {scales} scales along dimension {}", tensor.axis),
         };
