@@ -5,10 +5,20 @@ use crate::kernel::Kernel;
 #[cfg(target_arch = "x86_64")]
 use crate::kernel::{Backend, x86::has_vnni};
 
+#[cfg(cortex_m_dsp)]
+use super::thumb;
 #[cfg(target_arch = "x86_64")]
 use super::x86::{avx2, vnni};
 
 impl Kernel {
+    /// Whether this kernel takes Arm's DSP instructions. Without a floating-point unit there is no other backend
+    /// than the portable one, which then has them.
+    #[cfg(cortex_m_dsp)]
+    fn has_dsp(self) -> bool {
+        use crate::kernel::Backend;
+        self.backend() == Backend::Thumb || !Backend::Thumb.is_available()
+    }
+
     /// Packs weights for this kernel; the portable one needs none.
     #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
     pub(super) fn run_pack_i8(self, inputs: usize, weights: &[i8], packed: &mut [i32]) {
@@ -26,6 +36,8 @@ impl Kernel {
 
     pub(super) fn run_dense_i8_sums(self, layer: &DenseI8<'_>, x: &[i8], y: &mut [i32]) {
         match self.backend() {
+            #[cfg(cortex_m_dsp)]
+            _ if self.has_dsp() => thumb::dense(layer, x, y, |_, sum| sum),
             _ if layer.packed.is_empty() => portable::dense(layer, x, y, |_, sum| sum),
             // SAFETY: as for `run_pack_i8`.
             #[cfg(target_arch = "x86_64")]
@@ -45,6 +57,8 @@ impl Kernel {
         y: &mut [i8],
     ) {
         match self.backend() {
+            #[cfg(cortex_m_dsp)]
+            _ if self.has_dsp() => thumb::dense(layer, x, y, output.finish()),
             _ if layer.packed.is_empty() => portable::dense(layer, x, y, output.finish()),
             // SAFETY: as for `run_pack_i8`.
             #[cfg(target_arch = "x86_64")]

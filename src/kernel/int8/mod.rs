@@ -23,6 +23,8 @@ mod portable;
 mod requantize;
 #[cfg(test)]
 mod tests;
+#[cfg(cortex_m_dsp)]
+mod thumb;
 #[cfg(any(test, target_arch = "x86_64"))]
 mod tile;
 #[cfg(target_arch = "x86_64")]
