@@ -1,9 +1,11 @@
 //! The choice between the forms of a product.
 
 use super::{DenseI8, OutputI8, portable};
+#[cfg(any(target_arch = "x86_64", cortex_m_dsp))]
+use crate::kernel::Backend;
 use crate::kernel::Kernel;
 #[cfg(target_arch = "x86_64")]
-use crate::kernel::{Backend, x86::has_vnni};
+use crate::kernel::x86::has_vnni;
 
 #[cfg(cortex_m_dsp)]
 use super::thumb;
@@ -11,11 +13,10 @@ use super::thumb;
 use super::x86::{avx2, vnni};
 
 impl Kernel {
-    /// Whether this kernel takes Arm's DSP instructions. Without a floating-point unit there is no other backend
-    /// than the portable one, which then has them.
+    /// Whether this kernel takes Arm's DSP instructions. Without a floating-point unit plain Rust is the only
+    /// backend, and takes them.
     #[cfg(cortex_m_dsp)]
     fn has_dsp(self) -> bool {
-        use crate::kernel::Backend;
         self.backend() == Backend::Thumb || !Backend::Thumb.is_available()
     }
 

@@ -12,7 +12,8 @@
 //! # Layout
 //!
 //! Samples are rows, `[sample][input]`; weights are `outputs × inputs`, row by row, as those libraries store
-//! them. For the vector units they are also packed, once for each change ([`Kernel::pack_i8`]).
+//! them. For the vector units they are also packed, once for each change ([`Kernel::pack_i8`]); Cortex-M takes
+//! them as they are.
 
 #[cfg(feature = "std")]
 pub(super) mod bench;

@@ -1,4 +1,6 @@
-//! What a multiply-add of 8-bit integers costs on Cortex-M, in instructions, by the fastest kernel and by plain Rust.
+//! What a multiply-add of 8-bit integers costs on Cortex-M, in instructions, by plain Rust and by the fastest kernel.
+//!
+//! Exit code 0: where the fastest is another, it takes at most a third for whole layers of more than one sample.
 //!
 //! QEMU's `-icount shift=0` (`.ci/cortex-m count`) advances its clock by a nanosecond with each instruction, and the
 //! system timer counts at 25 MHz: 40 instructions a tick. On a board a tick is a cycle.
@@ -77,9 +79,14 @@ mod device {
             peripherals.SYST.enable_counter();
         }
         hprintln!("instructions per multiply-add, in 1/1000, to i32 and to i8");
+        let mut good = true;
+        let mut plain = [0; SHAPES.len()];
         for kernel in [Kernel::portable(), Kernel::auto()] {
-            for shape in SHAPES {
-                let Some(ticks) = measure(kernel, shape) else { continue };
+            for (shape, plain) in SHAPES.into_iter().zip(&mut plain) {
+                let Some(ticks) = measure(kernel, shape) else {
+                    good = false;
+                    continue;
+                };
                 let work = shape.iter().product::<usize>() as u64;
                 let per = |ticks: u32| u64::from(ticks * INSTRUCTIONS_PER_TICK) * 1000 / work;
                 let [samples, inputs, outputs] = shape;
@@ -92,9 +99,14 @@ mod device {
                     per(ticks[0]),
                     per(ticks[1])
                 );
+                if kernel == Kernel::portable() {
+                    *plain = ticks[0];
+                } else if samples > 1 && inputs >= 32 {
+                    good &= 3 * ticks[0] <= *plain;
+                }
             }
         }
-        debug::exit(debug::EXIT_SUCCESS);
+        debug::exit(if good { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
         loop {}
     }
 }
