@@ -16,7 +16,7 @@ fn main() {
         let features = flags.split('\x1f').filter_map(|flag| flag.split_once("target-feature="));
         let signed = features.flat_map(|(_, features)| features.split(','));
         // The last one counts.
-        let sign = signed.filter_map(|feature| feature.strip_suffix(name)).last();
+        let sign = signed.filter_map(|feature| feature.strip_suffix(name)).next_back();
         sign.map_or_else(|| known.split(',').any(|feature| feature == name), |sign| sign == "+")
     };
     let dsp = target.starts_with("thumbv7em") || target.starts_with("thumbv8m") && asked("dsp");
