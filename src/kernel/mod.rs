@@ -19,7 +19,7 @@
 //! # `unsafe`
 //!
 //! Three things need it: intrinsics, whose presence a token proves (`isa`); reads and writes of a
-//! register tile, whose extent it tests first (`tile`, `together`, `low_rank`, `sparse`); calls into code
+//! register tile, whose extent it tests first (`tile`, `together`, `low_rank`, `sparse`, `int8`); calls into code
 //! compiled for an instruction set, which only a [`Kernel`] of that set makes (`dispatch`).
 #![allow(unsafe_code)]
 

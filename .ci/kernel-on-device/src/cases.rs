@@ -70,13 +70,13 @@ pub fn digest(kernel: Kernel) -> Result<u64, &'static str> {
 
 /// Numbers from a seed: ordinary ones; with style 1, few bits, so that sums fall half way between two
 /// numbers; with style 2, zeros of both signs, subnormal and tiny numbers among them.
-struct Source {
-    state: u64,
-    style: u32,
+pub struct Source {
+    pub state: u64,
+    pub style: u32,
 }
 
 impl Source {
-    fn word(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let word = self.state ^ self.state >> 31;
         word.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ word >> 17

@@ -5,11 +5,12 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 mod cases;
+mod int8;
 
 use reweight::kernel::{Backend, Kernel};
 
-/// The digest of all results, on any machine.
-const DIGEST: u64 = 0xda4a_afff_21c7_0ad3;
+/// The digests of all results, on any machine: of real numbers and of integers.
+const DIGESTS: [u64; 2] = [0xda4a_afff_21c7_0ad3, 0x6179_3f9b_65b9_311f];
 
 #[cfg(target_os = "none")]
 use cortex_m_semihosting::hprintln as println;
@@ -21,14 +22,17 @@ fn compare() -> bool {
     let mut agree = Backend::ALL.into_iter().rfind(|backend| backend.is_available()) == Some(auto);
     for kernel in Backend::ALL.into_iter().filter_map(Kernel::new) {
         let name = kernel.backend().name();
-        match cases::digest(kernel) {
-            Ok(digest) => {
-                println!("{name}: {digest:016x}");
-                agree &= digest == DIGEST;
-            }
-            Err(case) => {
-                println!("{name}: {case}");
-                agree = false;
+        let digests = [("f32", cases::digest(kernel)), ("int8", int8::digest(kernel))];
+        for ((numbers, digest), want) in digests.into_iter().zip(DIGESTS) {
+            match digest {
+                Ok(digest) => {
+                    println!("{name}, {numbers}: {digest:016x}");
+                    agree &= digest == want;
+                }
+                Err(case) => {
+                    println!("{name}, {numbers}: {case}");
+                    agree = false;
+                }
             }
         }
     }

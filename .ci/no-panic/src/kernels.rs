@@ -2,6 +2,7 @@
 
 use core::hint::black_box;
 use reweight::error::ShapeError;
+use reweight::kernel::int8::{DenseI8, OutputI8};
 use reweight::kernel::{AdamStep, Backend, Bag, Batch, Conv2d, Kernel, LowRank, Pool2d, Start};
 
 use crate::any;
@@ -12,6 +13,7 @@ pub(crate) fn all(size: usize) {
             // Errors are answers, too.
             let _ = black_box(products(kernel, size));
             let _ = black_box(functions(kernel, size));
+            let _ = black_box(integers(kernel, size));
         }
     }
     black_box((Kernel::auto().peak_loop(size), Kernel::auto().peak_flops(size)));
@@ -86,4 +88,21 @@ fn functions(kernel: Kernel, size: usize) -> Result<(), ShapeError> {
         correction2: 1.0,
     };
     kernel.adam(&step, a, b, c, d)
+}
+
+fn integers(kernel: Kernel, size: usize) -> Result<(), ShapeError> {
+    let (mut a, mut b, mut y) = ([1i8; ROOM], [1i8; ROOM], [1i8; ROOM]);
+    let (mut c, mut d, mut e) = ([1i32; ROOM], [1i32; ROOM], [1i32; ROOM]);
+    let (weights, x, y) = (any(&mut a), any(&mut b), any(&mut y));
+    let (packed, bias, sums) = (any(&mut c), any(&mut d), any(&mut e));
+    let (inputs, outputs, samples) = (black_box(size), black_box(size), black_box(size));
+    let _ = kernel.pack_i8(inputs, outputs, weights, packed);
+    for packed in [packed, &mut []] {
+        let layer = DenseI8 { inputs, outputs, weights, packed, bias, zero: size as i8 };
+        let _ = kernel.dense_i8_sums(samples, layer, x, sums);
+        let (low, high) = black_box((-5, 5));
+        let output = OutputI8 { multipliers: bias, shifts: bias, zero: size as i8, low, high };
+        kernel.dense_i8(samples, layer, output, x, y)?;
+    }
+    Ok(())
 }

@@ -3,14 +3,25 @@
 use super::bag::{self, BagI8, SparseI8};
 use super::finish::Sums;
 use super::{DenseI8, OutputI8, portable};
+#[cfg(any(target_arch = "x86_64", cortex_m_dsp))]
+use crate::kernel::Backend;
 use crate::kernel::Kernel;
 #[cfg(target_arch = "x86_64")]
-use crate::kernel::{Backend, x86::has_vnni};
+use crate::kernel::x86::has_vnni;
 
+#[cfg(cortex_m_dsp)]
+use super::thumb;
 #[cfg(target_arch = "x86_64")]
 use super::x86::{avx2, sparse, vnni};
 
 impl Kernel {
+    /// Whether this kernel takes Arm's DSP instructions. Without a floating-point unit plain Rust is the only
+    /// backend, and takes them.
+    #[cfg(cortex_m_dsp)]
+    fn has_dsp(self) -> bool {
+        self.backend() == Backend::Thumb || !Backend::Thumb.is_available()
+    }
+
     /// Packs weights for this kernel; the portable one needs none.
     #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
     pub(super) fn run_pack_i8(self, inputs: usize, weights: &[i8], packed: &mut [i32]) {
@@ -28,6 +39,8 @@ impl Kernel {
 
     pub(super) fn run_dense_i8_sums(self, layer: &DenseI8<'_>, x: &[i8], y: &mut [i32]) {
         match self.backend() {
+            #[cfg(cortex_m_dsp)]
+            _ if self.has_dsp() => thumb::dense(layer, x, y, |_, sum| sum),
             _ if layer.packed.is_empty() => portable::dense(layer, x, y, |_, sum| sum),
             // SAFETY: as for `run_pack_i8`.
             #[cfg(target_arch = "x86_64")]
@@ -47,6 +60,8 @@ impl Kernel {
         y: &mut [i8],
     ) {
         match self.backend() {
+            #[cfg(cortex_m_dsp)]
+            _ if self.has_dsp() => thumb::dense(layer, x, y, output.finish()),
             _ if layer.packed.is_empty() => portable::dense(layer, x, y, output.finish()),
             // SAFETY: as for `run_pack_i8`.
             #[cfg(target_arch = "x86_64")]

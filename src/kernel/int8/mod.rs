@@ -12,7 +12,8 @@
 //! # Layout
 //!
 //! Samples are rows, `[sample][input]`; weights are `outputs × inputs`, row by row, as those libraries store
-//! them. For the vector units they are also packed, once for each change ([`Kernel::pack_i8`]).
+//! them. For the vector units they are also packed, once for each change ([`Kernel::pack_i8`]); Cortex-M takes
+//! them as they are.
 
 mod bag;
 #[cfg(feature = "std")]
@@ -25,6 +26,8 @@ mod portable;
 mod requantize;
 #[cfg(test)]
 mod tests;
+#[cfg(cortex_m_dsp)]
+mod thumb;
 #[cfg(any(test, target_arch = "x86_64"))]
 mod tile;
 #[cfg(target_arch = "x86_64")]

@@ -20,8 +20,7 @@ pub(super) fn dense<T>(
     }
 }
 
-/// `Σₖ (x[k] − zero) · w[k]` modulo 2³². A target that multiplies several i8 at a time (Cortex-M4's SMLAD)
-/// puts its own form here.
+/// `Σₖ (x[k] − zero) · w[k]` modulo 2³².
 #[inline(always)]
 fn dot(x: &[i8], w: &[i8], zero: i8) -> i32 {
     let zero = i32::from(zero);
