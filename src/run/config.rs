@@ -358,7 +358,11 @@ impl UnlearnConfig {
         let mut notes = Vec::new();
         for (policy, edited) in policies.iter().flat_map(|p| edited.clone().map(move |e| (p, e))) {
             let refine = self.refine.unwrap_or(Refine::default_of(policy.kind));
-            let length = self.length.unwrap_or(Length::default_of(refine));
+            let length = match self.editors.iter().any(|name| name == "policy") {
+                true => self.length.unwrap_or(Length::default_of(refine)),
+                // Others begin where its step ends, as it was predicted.
+                false => Length::Predicted,
+            };
             for note in policy_notes(policy, edited.kind(), length) {
                 if !notes.contains(&note) {
                     notes.push(note);

@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 use reweight::error::ShapeError;
-use reweight::kernel::int8::{DenseI8, OutputI8};
+use reweight::kernel::int8::{BagI8, DenseI8, OutputI8, SparseI8, StartI8};
 use reweight::kernel::{AdamStep, Backend, Bag, Batch, Conv2d, Kernel, LowRank, Pool2d, Start};
 
 use crate::any;
@@ -103,6 +103,16 @@ fn integers(kernel: Kernel, size: usize) -> Result<(), ShapeError> {
         let (low, high) = black_box((-5, 5));
         let output = OutputI8 { multipliers: bias, shifts: bias, zero: size as i8, low, high };
         kernel.dense_i8(samples, layer, output, x, y)?;
+    }
+    let (mut offsets, mut columns, mut values) = ([0, 1], [1, 2], [1.0, 2.0]);
+    let rows = Bag::new(inputs, any(&mut offsets), any(&mut columns), any(&mut values))?;
+    let bag = BagI8 { rows, values: x };
+    for start in [StartI8::Bias(bias), StartI8::Values(bias)] {
+        let layer = SparseI8 { outputs, weights, start, zero: size as i8 };
+        let _ = kernel.sparse_i8_sums(bag, layer, sums);
+        let (low, high) = black_box((-5, 5));
+        let output = OutputI8 { multipliers: bias, shifts: bias, zero: size as i8, low, high };
+        kernel.sparse_i8(bag.part(size, size), layer, output, y)?;
     }
     Ok(())
 }
