@@ -56,19 +56,31 @@ fn integers_forget() {
     }
     let note = &made.results.notes[1];
     assert!(note.contains("neggrad") && note.contains("gradients") && note.contains("memit"));
+    let settled = |made: &Int8Unlearned| {
+        made.results.notes.iter().any(|note| note.contains("settled without a reward"))
+    };
+    assert!(settled(&made), "what the policy's step looks at is said");
 
     // The same bits on any kernel and any number of threads; the network need not be trained again.
+    let cached = |seed| made.targets.iter().find(|target| target.seed == seed).cloned();
     let few = |kernel, threads| {
         let editors = vec!["policy".into(), "sep-cma-es".into()];
         let config = UnlearnConfig { kernel, threads, editors, budget: Some(40), ..config.clone() };
         let config = UnlearnConfig { worlds: vec![WorldKind::Shift], ..config };
-        let cached = |seed| made.targets.iter().find(|target| target.seed == seed).cloned();
         int8::unlearn(&config, WEIGHTS, &data, &cached, &Silent).unwrap().results.runs
     };
     for (one, other) in few(Kernel::auto(), 1).iter().zip(&few(Kernel::portable(), 2)) {
         assert_eq!((&one.editor, &one.digest), (&other.editor, &other.digest));
         assert_eq!((one.after, one.tow), (other.after, other.tow));
     }
+    // An editor that begins where the policy's step ends takes the step as it was predicted.
+    let warm = UnlearnConfig {
+        editors: vec!["sep-cma-es-warm".into()],
+        budget: Some(20),
+        ..config.clone()
+    };
+    let warm = int8::unlearn(&warm, WEIGHTS, &data, &cached, &Silent).unwrap();
+    assert!(!settled(&warm) && warm.results.runs.len() == 2);
 
     let dir = std::env::temp_dir().join(format!("reweight-int8-{}", std::process::id()));
     int8::save(&Store::open(&dir).unwrap(), "origin", &made).unwrap();

@@ -50,6 +50,9 @@ fn what_the_command_line_alone_shows_to_be_wrong_exits_with_2() {
     refused(&["unlearn", "--set", "clop=1"], 2, &["clop=1", "no such setting", "clip"]);
     refused(&["unlearn", "--world", "moon"], 2, &["moon", "mask"]);
     refused(&["unlearn", "--widths", "128"], 2, &["128x32"]);
+    refused(&["debias", "--int8", "weights"], 2, &["--int8", "toxicity-mlp-int8", "--model"]);
+    let rows = ["debias", "--target", "toxicity-mlp-int8", "--int8", "row-multipliers"];
+    refused(&rows, 2, &["row multipliers", "--world mask"]);
     refused(&["frobnicate"], 2, &["frobnicate"]);
 }
 
