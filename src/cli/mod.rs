@@ -49,7 +49,7 @@ enum Command {
     Repair(repair::Args),
     /// Train a target network and save it
     Train(train::Args),
-    /// Accuracy, per class, and digest of a network, edited or not
+    /// Accuracy by class, or a classifier's figures by group, and the digest of a network, edited or not
     Evaluate(evaluate::Args),
     /// Apply an edit file to the network that it was made for
     Apply(apply::Args),

@@ -23,12 +23,13 @@ pub struct Language {
 impl Language {
     /// Counts of the words that occur in most of `texts`, at most `most`, read by two outputs.
     pub fn of_comments(comments: &Comments, most: usize) -> Self {
-        Self {
-            vocabulary: Vocabulary::of_texts(comments.texts.iter().map(String::as_str), most),
-            weighting: Weighting::Count,
-            stop_words: HashSet::new(),
-            calibration: None,
-        }
+        Self::of_words(Vocabulary::of_texts(comments.texts.iter().map(String::as_str), most))
+    }
+
+    /// Counts of these words, read by two outputs.
+    pub fn of_words(vocabulary: Vocabulary) -> Self {
+        let (weighting, stop_words) = (Weighting::Count, HashSet::new());
+        Self { vocabulary, weighting, stop_words, calibration: None }
     }
 
     /// What the description of a network that others trained says; its files lie in `folder`.

@@ -39,7 +39,7 @@ impl TextPart {
     }
 
     /// Comments that others hold, without their texts.
-    fn of(comments: &Comments, language: &Language) -> Self {
+    pub(super) fn of(comments: &Comments, language: &Language) -> Self {
         let bag = language.bag(comments.texts.iter().map(String::as_str));
         Self { comments: Arc::new(comments.untold()), bag: Arc::new(bag) }
     }
@@ -86,7 +86,7 @@ const TEMPLATES: (usize, usize) = (80, 600);
 const TEMPLATES_BESIDE: (usize, usize) = (40, 500);
 
 /// The same of the test templates.
-const TEST_TEMPLATES: (usize, usize) = (240, 800);
+pub(super) const TEST_TEMPLATES: (usize, usize) = (240, 800);
 
 /// Words of a vocabulary that is made from a file of comments.
 const MOST_WORDS: usize = 5_000;

@@ -1,4 +1,4 @@
-//! The command `debias`: classifiers of texts, their data, the edits and their figures.
+//! The command `debias`, and `evaluate` for its networks: classifiers of texts, their data, the edits and their figures.
 //!
 //! What belongs here: how comments, networks, editors and figures are put together for this task. What
 //! does not: what pays an editor (`task`), the methods (`editor`), how results look (`report`).
@@ -9,6 +9,7 @@ mod case;
 mod compact;
 mod compare;
 mod config;
+mod evaluate;
 mod examples;
 mod files;
 mod front;
@@ -28,6 +29,7 @@ mod unit;
 pub use bench::{DebiasTiming, time_debiasing};
 pub use compare::{CompareDebiasConfig, ComparedDebias, compare_debias, compared_debias_results};
 pub use config::{DEFAULT_DEBIAS_EDITORS, DebiasConfig, DebiasTarget, debias_layers};
+pub use evaluate::{TextEvaluation, evaluate_text, open_text};
 pub use files::save_text_networks;
 pub use language::Language;
 pub use material::{Material, TextPart};

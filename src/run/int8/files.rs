@@ -37,6 +37,11 @@ impl Int8Model {
         })
     }
 
+    /// The network in real numbers, and the integers that they stand for.
+    pub(in crate::run) fn into_parts(self) -> (Target, Quantised) {
+        (self.target, self.net)
+    }
+
     /// Its layers and their scales, in words.
     pub(in crate::run) fn describe(&self) -> String {
         let mut text = format!(

@@ -43,10 +43,7 @@ impl Quantised {
         let how = Default::default();
         let mut arena = heap.arena();
         let stack = Int8Stack::calibrated(kernel, source, parameters, 0, samples, how, &mut arena)?;
-        let mut made = Self::zeros(stack);
-        let stack = made.stack.clone();
-        made.parameters().quantise(&stack, source, parameters)?;
-        Ok(made)
+        Self::with_scales(stack, source, parameters)
     }
 
     /// Quantises a whole network over words by the ranges of its activations on `bag`.
@@ -59,8 +56,12 @@ impl Quantised {
         let mut heap = Heap::new(Int8Stack::calibration_need(source));
         let (how, mut arena) = (Default::default(), heap.arena());
         let stack = Int8Stack::calibrated_sparse(kernel, source, parameters, bag, how, &mut arena)?;
-        let mut made = Self::zeros(stack);
-        let stack = made.stack.clone();
+        Self::with_scales(stack, source, parameters)
+    }
+
+    /// Quantises by these scales of activations.
+    fn with_scales(stack: Int8Stack, source: &Stack, parameters: &[f32]) -> Result<Self, RunError> {
+        let mut made = Self::zeros(stack.clone());
         made.parameters().quantise(&stack, source, parameters)?;
         Ok(made)
     }
