@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 use reweight::env::Env;
-use reweight::kernel::int8::{BagI8, SparseI8, StartI8};
 use reweight::kernel::{Bag, Batch, Kernel};
 use reweight::model::int8::{
     Int8Activations, Int8Network, Int8Parameters, Int8Plain, Int8Prefix, Int8Sparse, Int8Stack,
@@ -245,17 +244,13 @@ fn fixed_sums_stand_for_words_that_are_left_out() {
     texts.quantised(|plan, made| {
         let network = made.network(plan);
         let want = plain_sparse(network, texts.sparse());
-        let (layer, outputs) = (&plan.layers()[0], 12);
-        let mut words = vec![0; 30 * outputs];
-        for (row, weights) in network.weights[layer.weight_range()].chunks_exact(30).enumerate() {
-            words.iter_mut().skip(row).step_by(outputs).zip(weights).for_each(|(to, &w)| *to = w);
-        }
-        let values: Vec<i8> = others.2.iter().map(|&x| layer.input.quantise(x)).collect();
         let rows = Bag::new(30, &others.0, &others.1, &others.2).unwrap();
-        let mut fixed = vec![0; 45 * outputs];
-        let start = StartI8::Bias(&network.bias[layer.row_range()]);
-        let first = SparseI8 { outputs, weights: &words, start, zero: layer.input.zero };
-        kernel.sparse_i8_sums(BagI8 { rows, values: &values }, first, &mut fixed).unwrap();
+        let mut fixed = vec![0; 45 * 12];
+        let mut ints = IntHeap::new(Int8Network::first_sums_need(plan, &rows));
+        let mut ints = ints.arena();
+        network.first_sums(kernel, rows, &mut ints, &mut fixed).unwrap();
+        assert_eq!(ints.left().bytes(), 0, "need() is what is used");
+        assert!(network.first_sums(kernel, rows, &mut ints, &mut fixed).is_err());
         let bag = Bag::new(30, &few.0, &few.1, &few.2).unwrap();
         let samples = Int8Sparse { bag, labels: &texts.labels, fixed: Some(&fixed) };
         assert_eq!(plain_sparse(network, samples), want);

@@ -3,8 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use reweight::model::int8::Int8Parameters;
+use reweight::slab::{Heap, IntHeap};
 use reweight::snapshot::{
-    EditFile, EditsFile, FileKind, HEAD, NetworkFile, PolicyFile, VERSION, peek,
+    EditFile, EditsFile, FileKind, HEAD, Int8File, NetworkFile, PolicyFile, VERSION, peek,
 };
 
 /// CRC-32, bit by bit: written apart from the one under test.
@@ -33,11 +35,13 @@ fn look(file: &[u8]) {
     let edits = EditsFile::read(file);
     let network = NetworkFile::read(file);
     let policy = PolicyFile::read(file);
+    let integers = Int8File::read(file);
     for error in [head.err(), edit.err(), network.as_ref().err().copied()].into_iter().flatten() {
         assert!(!error.to_string().contains('\n'));
     }
     let Ok(head) = head else {
         assert!(edit.is_err() && edits.is_err() && network.is_err() && policy.is_err());
+        assert!(integers.is_err());
         return;
     };
     assert_eq!(head.body + HEAD, file.len());
@@ -63,6 +67,21 @@ fn look(file: &[u8]) {
         let len = policy.write(&parameters, &mut out).unwrap();
         assert_eq!(&out[..len], file);
     }
+    if let Ok(integers) = integers {
+        assert_eq!(head.kind, FileKind::Int8Network);
+        let Int8File { name, origin, seed, ref source, ref stack, .. } = integers;
+        let (need, ints) = Int8Parameters::need(stack);
+        let (mut heap, mut ints) = (Heap::new(need), IntHeap::new(ints));
+        let mut parameters =
+            Int8Parameters::zeros(stack, &mut heap.arena(), &mut ints.arena()).unwrap();
+        integers.fill(&mut parameters);
+        let mut out = vec![0; Int8File::bound(name, origin, source, stack)];
+        let network = parameters.network(stack);
+        let write = |out: &mut [u8]| Int8File::write(name, origin, seed, source, &network, out);
+        let len = write(&mut out).unwrap();
+        assert_eq!(&out[..len], file);
+        assert!(write(&mut out[..len - 1]).is_err());
+    }
     if let Ok(network) = network {
         assert_eq!(head.kind, FileKind::Network);
         let parameters: Vec<f32> = network.parameters().collect();
@@ -79,7 +98,7 @@ fn look(file: &[u8]) {
 fuzz_target!(|bytes: &[u8]| {
     let Some((&mode, rest)) = bytes.split_first() else { return };
     match mode {
-        b'N' | b'E' | b'P' | b'M' => look(&with_head(mode, rest)),
+        b'N' | b'E' | b'P' | b'M' | b'Q' => look(&with_head(mode, rest)),
         _ => look(rest),
     }
 });

@@ -2,9 +2,9 @@
 
 use super::parameters::Int8Network;
 use super::run::View;
-use super::stack::{Int8Scale, Int8Stack};
+use super::stack::{Int8Layer, Int8Scale, Int8Stack};
 use crate::error::ShapeError;
-use crate::kernel::int8::{BagI8, StartI8};
+use crate::kernel::int8::{BagI8, SparseI8, StartI8};
 use crate::kernel::{Bag, Batch, Kernel, LANES};
 use crate::model::{ForwardError, Samples};
 use crate::nn::Kind;
@@ -52,14 +52,7 @@ impl<'a> Source<'a> {
         ints: &mut IntArena<'a>,
     ) -> Result<Self, ForwardError> {
         let Int8Sparse { bag, labels, fixed } = samples;
-        let Some((0, outputs)) = stack.layers().first().and_then(|layer| match layer.kind {
-            Kind::Dense { outputs, .. } => Some((stack.first(), outputs)),
-            _ => None,
-        }) else {
-            return Err(ForwardError::Failed(
-                "sparse samples are for a first layer that is dense and quantised",
-            ));
-        };
+        let (_, _, outputs) = first(stack)?;
         ShapeError::check("input", stack.inputs(), bag.inputs())?;
         ShapeError::check("labels", bag.samples(), labels.len())?;
         if let Some(fixed) = fixed {
@@ -81,6 +74,50 @@ impl<'a> Source<'a> {
     /// Whether the first layer walks through rows.
     pub(super) fn is_sparse(&self) -> bool {
         matches!(self, Self::Rows { .. })
+    }
+}
+
+impl Int8Network<'_> {
+    /// Memory of [`first_sums`](Self::first_sums): the first layer's weights and the bag in 8 bits.
+    pub fn first_sums_need(stack: &Int8Stack, bag: &Bag<'_>) -> IntNeed {
+        let words = IntNeed { i8s: words_len(stack, true), i32s: 0 };
+        words.and(Source::rows_need(bag))
+    }
+
+    /// Sums of the first layer over the rows of `bag`, its bias included, `[sample][output]`: of inputs that are not
+    /// edited they are [`Int8Sparse::fixed`].
+    ///
+    /// # Errors
+    /// [`ForwardError`]: a first layer that is not dense or not quantised, slices that do not fit, an arena that is too
+    /// small.
+    pub fn first_sums(
+        &self,
+        kernel: Kernel,
+        bag: Bag<'_>,
+        ints: &mut IntArena<'_>,
+        sums: &mut [i32],
+    ) -> Result<(), ForwardError> {
+        self.check()?;
+        let (layer, inputs, outputs) = first(self.stack)?;
+        let words = ints.take_i8(words_len(self.stack, true))?;
+        let values = quantised(layer.input, &bag, ints.take_i8(Source::rows_need(&bag).i8s)?);
+        let weights = self.weights.get(layer.weight_range()).unwrap_or_default();
+        side_by_side(inputs, outputs, weights, words);
+        let start = StartI8::Bias(self.bias.get(layer.row_range()).unwrap_or_default());
+        let layer = SparseI8 { outputs, weights: words, start, zero: layer.input.zero };
+        Ok(kernel.sparse_i8_sums(BagI8 { rows: bag, values }, layer, sums)?)
+    }
+}
+
+/// The first layer of all, quantised, with its inputs and outputs.
+fn first(stack: &Int8Stack) -> Result<(&Int8Layer, usize, usize), ForwardError> {
+    match (stack.first(), stack.layers().first()) {
+        (0, Some(layer @ Int8Layer { kind: Kind::Dense { inputs, outputs, .. }, .. })) => {
+            Ok((layer, *inputs, *outputs))
+        }
+        _ => Err(ForwardError::Failed(
+            "sparse samples are for a first layer that is dense and quantised",
+        )),
     }
 }
 

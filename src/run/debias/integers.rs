@@ -10,8 +10,7 @@ use crate::data::text::BagSet;
 use crate::editor::text::TextEditorInfo;
 use crate::editor::{Acts, EditorInfo, EditorKind, View};
 use crate::kernel::Kernel;
-use crate::kernel::int8::{BagI8, SparseI8, StartI8};
-use crate::model::int8::{Int8Scale, Int8Sparse, Int8Stack};
+use crate::model::int8::{Int8Network, Int8Scale, Int8Sparse, Int8Stack};
 use crate::run::error::RunError;
 use crate::run::int8::{self, Quantised};
 use crate::run::observer::Observer;
@@ -64,20 +63,7 @@ pub(super) fn notes(
                 .into(),
         );
     }
-    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-    for &(name, reason) in impossible {
-        match groups.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, names)) => names.push(name),
-            None => groups.push((reason, vec![name])),
-        }
-    }
-    if !groups.is_empty() {
-        let parts: Vec<String> = groups
-            .iter()
-            .map(|(reason, names)| format!("{} ({reason})", names.join(", ")))
-            .collect();
-        notes.push(format!("Impossible on integers: {}.", parts.join("; ")));
-    }
+    notes.extend(int8::impossible(impossible.iter().copied()));
     notes
 }
 
@@ -129,19 +115,10 @@ impl Few {
                         Ok(_) => None,
                         Err(_) => Some(column),
                     });
-                let values: Vec<i8> =
-                    rest.values().iter().map(|&value| first.input.quantise(value)).collect();
-                let outputs = first.outputs;
-                let mut words = vec![0; all.len()];
-                for (row, weights) in all.chunks_exact(first.inputs.max(1)).enumerate() {
-                    let to = words.iter_mut().skip(row).step_by(outputs.max(1));
-                    to.zip(weights).for_each(|(to, &weight)| *to = weight);
-                }
-                let start = StartI8::Bias(&whole.bias[first.row_range()]);
-                let layer = SparseI8 { outputs, weights: &words, start, zero: first.input.zero };
-                let mut fixed = vec![0; texts.len() * outputs];
                 let rows = rest.view(first.inputs)?;
-                kernel.sparse_i8_sums(BagI8 { rows, values: &values }, layer, &mut fixed)?;
+                let mut ints = IntHeap::new(Int8Network::first_sums_need(&whole.stack, &rows));
+                let mut fixed = vec![0; texts.len() * first.outputs];
+                whole.network().first_sums(kernel, rows, &mut ints.arena(), &mut fixed)?;
                 Some(fixed)
             }
         };

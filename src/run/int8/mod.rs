@@ -18,5 +18,5 @@ mod unlearn;
 pub use files::{Int8Model, load_int8};
 pub(in crate::run) use files::{affine, save_int8};
 pub(in crate::run) use quantised::Quantised;
-pub(in crate::run) use unlearn::name_of;
 pub use unlearn::{Int8Unlearned, NAME, refusal, save, unlearn};
+pub(in crate::run) use unlearn::{impossible, name_of};

@@ -91,19 +91,20 @@ pub(in crate::run) fn name_of(how: (Int8Form, Int8Range)) -> &'static str {
     }
 }
 
-/// The paragraph that names what is impossible.
-fn impossible() -> String {
+/// The paragraph that names editors and why they are impossible; `None` where all are possible.
+pub(in crate::run) fn impossible<'n>(
+    refused: impl Iterator<Item = (&'n str, &'n str)>,
+) -> Option<String> {
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-    for editor in EDITORS {
-        let Some(reason) = refusal(editor) else { continue };
+    for (name, reason) in refused {
         match groups.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, names)) => names.push(editor.name),
-            None => groups.push((reason, vec![editor.name])),
+            Some((_, names)) => names.push(name),
+            None => groups.push((reason, vec![name])),
         }
     }
     let parts: Vec<String> =
         groups.iter().map(|(reason, names)| format!("{} ({reason})", names.join(", "))).collect();
-    format!("Impossible on integers: {}.", parts.join("; "))
+    (!parts.is_empty()).then(|| format!("Impossible on integers: {}.", parts.join("; ")))
 }
 
 /// Runs `unlearn` on targets that are trained (or `cached`), then quantised after their training. `how` says
@@ -175,8 +176,9 @@ pub fn unlearn(
         "The target is quantised after its training: 8-bit weights with one scale for each row, 8-bit activations by \
          their ranges on the training samples, sums in 32 bits. Edits are made to the integers."
             .into(),
-        impossible(),
     ];
+    let refused = EDITORS.iter().filter_map(|editor| Some((editor.name, refusal(editor)?)));
+    notes.extend(impossible(refused));
     notes.extend(config.policy_notes(&policies, stack, layers));
     let results = Results {
         schema: SCHEMA,
