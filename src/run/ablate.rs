@@ -1,10 +1,11 @@
 //! The command `ablate unlearn`: PPO over a grid of settings.
 
 use super::assign::{assign, fit_layers};
-use super::config::{Plan, UnlearnConfig};
+use super::config::UnlearnConfig;
 use super::error::RunError;
 use super::layers::editable_layers;
 use super::observer::Observer;
+use super::plan::Plan;
 use super::prepare::Prepared;
 use super::record::{ABLATE_TARGET, AblateResults, AblateRun, AblateSetting, SCHEMA};
 use super::shard::{Book, RunPlan, Shard};

@@ -1,9 +1,10 @@
 //! Units of unlearning: which there are, and the record of each.
 
-use super::config::{Plan, Preset, TARGET_VALUE, UnlearnConfig};
+use super::config::{Preset, TARGET_VALUE, UnlearnConfig};
 use super::error::RunError;
 use super::measure::{Gauge, js_to_retrained};
 use super::observer::Observer;
+use super::plan::Plan;
 use super::policy::TrainedPolicy;
 use super::prepare::Prepared;
 use super::record::{RunRecord, TargetRecord, TrainFigures};

@@ -1,10 +1,11 @@
 //! The command `compare unlearn`: every editor on the same targets, classes, budget and seeds.
 
 use super::assign::{Assignment, Reference, assign, fit_layers};
-use super::config::{Plan, UnlearnConfig};
+use super::config::UnlearnConfig;
 use super::error::RunError;
 use super::layers::editable_layers;
 use super::observer::Observer;
+use super::plan::Plan;
 use super::pool;
 use super::prepare::Prepared;
 use super::record::{Results, RunRecord, SCHEMA};

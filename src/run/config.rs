@@ -1,21 +1,12 @@
-//! The settings of `unlearn`: what they may be, and what they come to.
+//! The settings of `unlearn`, and what is recorded of them. What they come to: `plan`, `worlds`.
 
-use super::erase::{COLD_BUDGET, COLD_SIGMA, Erase, WARM_BUDGET};
-use super::error::RunError;
+use super::erase::Erase;
 use super::loaded::default_layer;
-use super::policy::{TrainedPolicy, policy_notes};
-use super::prepare::Prepared;
-use super::subset;
 use super::target::{NAME, Target, TargetConfig};
-use crate::data::edit_distance;
-use crate::editor::{
-    self, EditorInfo, EditorKind, Length, REACH, Refine, Settings, View, full_rank_step,
-};
+use crate::editor::{Length, Refine};
 use crate::kernel::Kernel;
-use crate::nn::Stack;
-use crate::ppo;
-use crate::task::{ClassSet, ErasureConfig, Refit, RewardKind};
-use crate::world::{Config, Unit as StepUnit, WorldKind};
+use crate::task::{Refit, RewardKind};
+use crate::world::{Unit as StepUnit, WorldKind};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,11 +21,11 @@ pub const TARGET_VALUE: f32 = 0.975;
 /// A set of hyper-parameters for PPO and the world around it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preset {
-    /// What works: see [`ppo::Config::edit`].
+    /// What works: see [`ppo::Config::edit`](crate::ppo::Config::edit).
     #[default]
     Edit,
-    /// Stable-Baselines3's defaults in the paper's world: [`ppo::Config::paper`], absolute unit, raw
-    /// weights, accuracy.
+    /// Stable-Baselines3's defaults in the paper's world: [`ppo::Config::paper`](crate::ppo::Config::paper),
+    /// absolute unit, raw weights, accuracy.
     Paper,
 }
 
@@ -144,232 +135,10 @@ impl Default for UnlearnConfig {
     }
 }
 
-/// A configuration that has been checked against the data.
-pub(super) struct Plan {
-    pub(super) editors: Vec<&'static EditorInfo>,
-    pub(super) settings: Settings,
-    pub(super) reward: RewardKind,
-    pub(super) forget: ClassSet,
-    pub(super) erasure: Option<ErasureConfig>,
-}
-
 impl UnlearnConfig {
-    fn reward_kind(&self) -> RewardKind {
-        self.reward.unwrap_or(match self.preset {
-            Preset::Edit => RewardKind::Probability,
-            Preset::Paper => RewardKind::Accuracy,
-        })
-    }
-
-    /// The world of `kind` under this configuration.
-    pub fn world(&self, kind: WorldKind) -> Config {
-        let mut world = match self.preset {
-            Preset::Edit => Config::new(kind),
-            Preset::Paper => Config::paper(kind),
-        };
-        if let Some(unit) = self.unit {
-            world.unit = unit;
-        }
-        world.step = self.step.unwrap_or(match (kind, world.unit) {
-            (WorldKind::Mask, _) if self.preset == Preset::Paper => 1.0,
-            (WorldKind::Shift, StepUnit::Absolute) => ABSOLUTE_STEP,
-            _ if matches!(self.erase, Some(Erase::Cold | Erase::Off)) => {
-                // The entries of D shrink as 1/√r.
-                world.step * (self.rank as f32).sqrt()
-            }
-            _ => world.step,
-        });
-        world.rank = self.rank;
-        world.lambda = self.lambda;
-        world.horizon = self.episode_length;
-        world
-    }
-
-    /// The world of an editor that sees the layer: its step reaches further, its rank is the number of
-    /// classes.
-    pub(super) fn world_of_view(&self, kind: WorldKind) -> Config {
-        let mut world = Config::new(kind);
-        world.lambda = self.lambda;
-        world.rank = self.forget.len().max(1);
-        world.step = self.step_of_view(kind) * REACH * world.rank as f32;
-        world
-    }
-
-    /// The world of an editor that scales single weights of a layer of inputs × outputs: a mask of full rank.
-    pub(super) fn world_of_weights(&self, (inputs, outputs): (usize, usize)) -> Config {
-        let mut world = Config::new(WorldKind::Mask);
-        world.lambda = self.lambda;
-        world.rank = inputs.min(outputs).max(1);
-        world.step = full_rank_step(world.rank);
-        world
-    }
-
-    /// The step of such an editor before its world's reach.
-    pub(super) fn step_of_view(&self, kind: WorldKind) -> f32 {
-        self.step.unwrap_or(Config::new(kind).step)
-    }
-
-    /// Evaluations of an editor in a world.
-    pub(super) fn budget_for(&self, editor: &EditorInfo, kind: WorldKind) -> u64 {
-        match editor.view {
-            View::None => self.budget_of(kind),
-            View::Inputs if editor.kind == EditorKind::Closed => 0,
-            View::Inputs => self.budget.unwrap_or(WARM_BUDGET),
-            // A policy that learns here needs what searches need.
-            View::Neurons if editor.kind == EditorKind::Reward => self.budget_of(kind),
-            View::Neurons | View::Policy => self.budget.unwrap_or(VIEW_BUDGET),
-        }
-    }
-
-    pub(super) fn budget_of(&self, kind: WorldKind) -> u64 {
-        self.budget.unwrap_or(match (self.preset, kind) {
-            _ if self.erase == Some(Erase::Warm) => WARM_BUDGET,
-            _ if self.erase.is_some() => COLD_BUDGET,
-            (Preset::Paper, _) => 10_240,
-            (Preset::Edit, WorldKind::Shift) => 2_000,
-            (Preset::Edit, WorldKind::Mask) => 5_000,
-        })
-    }
-
-    /// Checks what the command line alone shows to be wrong.
-    ///
-    /// # Errors
-    /// [`RunError::Usage`].
-    pub fn validate(&self) -> Result<(), RunError> {
-        let usage = |message: String| Err(RunError::Usage(message));
-        if self.budget == Some(0) {
-            return usage("--budget is 0: an editor needs at least 1 evaluation".into());
-        }
-        if self.seeds == 0 {
-            return usage("--seeds is 0: at least 1 seed is needed".into());
-        }
-        let nothing = self.forget.is_empty() && self.forget_random.is_none();
-        if self.editors.is_empty() || self.worlds.is_empty() || nothing {
-            return usage(
-                "at least one editor, one world and one class to forget are needed".into(),
-            );
-        }
-        subset::validate(self)?;
-        for name in &self.editors {
-            let Some(editor) = editor::find(name) else { return usage(unknown_editor(name)) };
-            if self.model.is_some() && editor.training_data {
-                return usage(format!(
-                    "--editor {name}: it needs the samples that trained the network, and what the network \
-                     of --model was trained on is not known"
-                ));
-            }
-        }
-        if self.erase.is_none() && (self.refit.is_some() || self.deep.is_some()) {
-            return usage("--refit and --deep say how --erase pays: they need it".into());
-        }
-        if self.sigma.is_some_and(|sigma| !(sigma > 0.0 && sigma.is_finite())) {
-            return usage("--sigma must be a number above 0".into());
-        }
-        for &kind in &self.worlds {
-            if let Err(error) = self.world(kind).validate() {
-                return usage(error.to_string());
-            }
-        }
-        self.settings().map(|_| ())
-    }
-
     /// The classes to forget; none when samples are forgotten.
     pub(super) fn classes(&self) -> &[u8] {
         if self.forget_random.is_some() { &[] } else { &self.forget }
-    }
-
-    fn settings(&self) -> Result<Settings, RunError> {
-        let mut ppo = match self.preset {
-            Preset::Edit => ppo::Config::edit(),
-            Preset::Paper => ppo::Config::paper(),
-        };
-        for (key, value) in &self.set {
-            ppo.set(key, value)
-                .map_err(|error| RunError::Usage(format!("--set {key}={value}: {error}")))?;
-        }
-        ppo.validate().map_err(|error| RunError::Usage(format!("--set: {error}")))?;
-        Ok(Settings {
-            ppo,
-            kernel: self.kernel,
-            refine: self.refine,
-            length: self.length,
-            policy_seed: self.policy_seed,
-            sigma: self.sigma.or(match self.erase {
-                Some(Erase::Cold | Erase::Off) => Some(COLD_SIGMA),
-                _ => None,
-            }),
-            warm_sigma: self.sigma,
-        })
-    }
-
-    pub(super) fn plan(&self, data: &Prepared) -> Result<Plan, RunError> {
-        self.validate()?;
-        let classes = self.classes();
-        if let Some(class) = classes.iter().find(|&&class| usize::from(class) >= data.classes) {
-            return Err(RunError::Failed(format!(
-                "--forget {class}: {} has the classes 0 to {}",
-                data.name,
-                data.classes.saturating_sub(1)
-            )));
-        }
-        let forget = ClassSet::of(classes);
-        if forget.len() >= data.classes {
-            return Err(RunError::Failed("--forget names every class: nothing is left".into()));
-        }
-        Ok(Plan {
-            editors: self.editors.iter().filter_map(|name| editor::find(name)).collect(),
-            settings: self.settings()?,
-            reward: self.reward_kind(),
-            forget,
-            erasure: self.erasure(),
-        })
-    }
-
-    /// The trained policy for a world.
-    pub(super) fn policy_of(&self, kind: WorldKind) -> Result<TrainedPolicy, RunError> {
-        let policy = TrainedPolicy::load(self.policy.as_deref().unwrap_or(kind.name()))?;
-        if policy.kind == kind {
-            return Ok(policy);
-        }
-        Err(RunError::Failed(format!(
-            "{}: a policy for {} world, --world asks for {} world",
-            policy.name,
-            policy.kind.name(),
-            kind.name()
-        )))
-    }
-
-    /// The trained policies that the planned editors need, one per world.
-    pub(super) fn policies(&self, plan: &Plan) -> Result<Vec<TrainedPolicy>, RunError> {
-        if plan.editors.iter().all(|editor| editor.view != View::Policy) {
-            return Ok(Vec::new());
-        }
-        self.worlds.iter().map(|&kind| self.policy_of(kind)).collect()
-    }
-
-    /// What has to be said where these policies act on `layers`.
-    pub(super) fn policy_notes(
-        &self,
-        policies: &[TrainedPolicy],
-        stack: &Stack,
-        layers: &[usize],
-    ) -> Vec<String> {
-        let edited = layers.iter().filter_map(|&layer| stack.layers().get(layer));
-        let mut notes = Vec::new();
-        for (policy, edited) in policies.iter().flat_map(|p| edited.clone().map(move |e| (p, e))) {
-            let refine = self.refine.unwrap_or(Refine::default_of(policy.kind));
-            let length = match self.editors.iter().any(|name| name == "policy") {
-                true => self.length.unwrap_or(Length::default_of(refine)),
-                // Others begin where its step ends, as it was predicted.
-                false => Length::Predicted,
-            };
-            for note in policy_notes(policy, edited.kind(), length) {
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
-            }
-        }
-        notes
     }
 
     /// Name of the edited layer.
@@ -450,18 +219,3 @@ impl UnlearnConfig {
 
 /// The layer of a network trained here that is edited by default.
 const DEFAULT_LAYER: &str = "fc2";
-
-/// Evaluations of editors that see the layer: ten scales of three policies, then as many of a search.
-const VIEW_BUDGET: u64 = 60;
-
-/// ShiftWorld's step in absolute units: what 1.5 × rms is for the layer 128 × 32 of `digits-cnn`.
-const ABSOLUTE_STEP: f32 = 0.2;
-
-fn unknown_editor(name: &str) -> String {
-    let names: Vec<_> = editor::EDITORS.iter().map(|editor| editor.name).collect();
-    let nearest = names.iter().min_by_key(|known| edit_distance(known, name));
-    let hint = nearest
-        .filter(|known| edit_distance(known, name) <= 3)
-        .map_or(String::new(), |known| format!("; did you mean {known}?"));
-    format!("--editor {name}: no such editor{hint} (editors: {})", names.join(", "))
-}

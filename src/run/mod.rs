@@ -24,6 +24,7 @@ mod lira;
 mod loaded;
 mod measure;
 mod observer;
+mod plan;
 mod policy;
 mod pool;
 mod prepare;
@@ -36,6 +37,7 @@ mod target;
 mod transfer;
 mod unit;
 mod unlearn;
+mod worlds;
 
 pub use ablate::{AblateConfig, Ablated, ablate_unlearn, ablated_results};
 pub use apply::{Applied, AppliedRow, ApplyConfig, Edits, apply_transfer};

@@ -4,10 +4,15 @@
 //! them over many layers at once. What does not: what is known of a row or a column (the features,
 //! `world`), files (`snapshot`).
 
+mod collect;
+mod config;
+mod memory;
 mod policy;
+mod surrogate;
 #[cfg(test)]
 mod tests;
 mod train;
 
+pub use config::NeuronConfig;
 pub use policy::{NeuronPolicy, Side};
-pub use train::{Context, NeuronConfig, NeuronPpo, NeuronUpdate};
+pub use train::{Context, NeuronPpo, NeuronUpdate};

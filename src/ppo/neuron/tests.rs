@@ -1,5 +1,8 @@
+use super::config::NeuronConfig;
+use super::memory::Work;
 use super::policy::{NeuronPolicy, Side};
-use super::train::{Context, NeuronConfig, NeuronPpo, Surrogate, Work};
+use super::surrogate::Surrogate;
+use super::train::{Context, NeuronPpo};
 use crate::env::EnvError;
 use crate::kernel::{Batch, Kernel};
 use crate::num;
