@@ -5,7 +5,7 @@ use reweight::kernel::Kernel;
 use reweight::report::write_debias;
 use reweight::run::Silent;
 use reweight::run::debias::{
-    DebiasConfig, DebiasTarget, TextEvaluation, debias, evaluate_text, open_text,
+    DebiasConfig, DebiasTarget, TextEvaluation, TextTarget, debias, evaluate_text, open_text,
 };
 use reweight::world::WorldKind;
 use reweight::world::int8::{Int8Form, Int8Range};
@@ -96,4 +96,19 @@ fn words_and_comments_that_do_not_fit_are_named() {
     fs::remove_file(&words).unwrap();
     assert!(refused(None).contains("words-0.txt") && refused(None).contains("--words"));
     assert!(open_text(&dir.join("none.rwn"), None, None).is_err());
+}
+
+/// The words of others may be weighted and their outputs calibrated, which a file of integers does not hold.
+#[test]
+fn integers_of_other_networks_are_not_judged_by_words_alone() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let [model, arch] =
+        ["safetensors", "json"].map(|ending| data.join(format!("alt-profanity-check.{ending}")));
+    let target = DebiasTarget::Loaded(TextTarget::load(&model, &arch).unwrap().into());
+    let editors = vec!["none".into()];
+    let config = DebiasConfig { target, int8: INT8, editors, seeds: 1, ..DebiasConfig::default() };
+    let dir = folder("evaluate-text-others");
+    write_debias(&dir, &debias(&config, &Silent).unwrap()).unwrap();
+    let refused = open_text(&dir.join("networks/target-0.rwq"), None, None).unwrap_err();
+    assert!(refused.to_string().contains("alt-profanity-check-int8"), "{refused}");
 }

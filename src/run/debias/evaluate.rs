@@ -5,7 +5,7 @@ use super::material::{TEST_TEMPLATES, TextPart};
 use super::measure::{Cuts, Judged, scores};
 use super::net::Net;
 use super::record::{DebiasFigures, GroupFigures};
-use super::target::{INT8, PROFANITY, TextTarget};
+use super::target::{INT8, PROFANITY, TOXICITY, TextTarget};
 use crate::data::text::{
     BUILTIN_SIZES, Comments, Vocabulary, builtin_comments, identity_test_templates, load_comments,
 };
@@ -48,6 +48,13 @@ pub fn open_text(
     if target.name == format!("{PROFANITY}{INT8}") {
         let TextTarget { language, foreign, .. } = TextTarget::profanity()?;
         return Ok(Some(TextTarget { foreign, integers, ..of_words(target, language) }));
+    }
+    if target.name.strip_suffix(INT8).unwrap_or(&target.name) != TOXICITY {
+        return Err(RunError::Failed(format!(
+            "{}: {} reads words as the file says that it was quantised from: debias --model … --int8 judges it",
+            model.display(),
+            target.name
+        )));
     }
     let beside = model.with_file_name(format!("words-{}.txt", target.seed));
     let language = read_words(words.unwrap_or(&beside), &target.stack)?;
