@@ -94,8 +94,12 @@ impl WholeNetwork<'_> {
 
 impl Judge for WholeNetwork<'_> {
     fn reward(&mut self, parameters: &[f32]) -> Result<f32, EditError> {
-        let weights = Weights::written(self.target, parameters.to_vec());
-        let score = weights.and_then(|weights| self.score(weights.net(self.target)));
+        let target = self.target;
+        let score = match &target.integers {
+            None => self.score(Net::of_numbers(&target.stack, parameters)),
+            Some(_) => Weights::written(target, parameters.to_vec())
+                .and_then(|weights| self.score(weights.net(target))),
+        };
         let score = score.map_err(|_| EditError::Unfit("the network could not be scored"))?;
         Ok(self.paid(score))
     }

@@ -54,6 +54,11 @@ impl<'n> Net<'n> {
         Self { stack, real, integers: target.integers.as_deref() }
     }
 
+    /// A network of real numbers.
+    pub(super) fn of_numbers(stack: &'n Stack, real: &'n [f32]) -> Self {
+        Self { stack, real, integers: None }
+    }
+
     /// Hands the network on `bag` to `look`.
     pub(super) fn on<R>(
         &self,
